@@ -1,0 +1,49 @@
+"""Errors a user can act on.
+
+::
+
+    GreenAIError
+    ├── UnitError          figures of different units were mixed
+    ├── SettingError       a setting or an option has a value that cannot be used
+    ├── PlaceError         a place name that no table knows
+    ├── CounterError       an energy counter cannot be opened
+    │   └── CounterLost    a counter that worked has stopped answering
+    ├── LedgerError        the ledger cannot be opened, read or written
+    └── MissingExtra       a feature needs a package that is not installed
+
+Each message says in one sentence what was wrong and what to do.
+"""
+
+from __future__ import annotations
+
+
+class GreenAIError(Exception):
+    """Base of every error this package raises on purpose."""
+
+
+class UnitError(GreenAIError, ValueError):
+    """Figures of different units were added or compared."""
+
+
+class SettingError(GreenAIError, ValueError):
+    """A setting or an option has a value that cannot be used."""
+
+
+class PlaceError(SettingError):
+    """A place name that no shipped table knows."""
+
+
+class CounterError(GreenAIError):
+    """An energy counter cannot be opened on this machine."""
+
+
+class CounterLost(CounterError):
+    """A counter that worked has stopped answering, as when a GPU falls off the bus."""
+
+
+class LedgerError(GreenAIError):
+    """The ledger file cannot be opened, read or written."""
+
+
+class MissingExtra(GreenAIError, ImportError):
+    """A feature needs a package that is not installed."""
