@@ -1,0 +1,1 @@
+"""Joules: counters, windows, and what belongs to whom. Knows nothing of carbon, notebooks or storage."""
