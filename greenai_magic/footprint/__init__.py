@@ -1,0 +1,1 @@
+"""Impacts: pure functions of quantities. No clock, no device, no network."""

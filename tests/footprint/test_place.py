@@ -1,0 +1,240 @@
+import csv
+import math
+import statistics
+import subprocess
+import sys
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from greenai_magic.errors import PlaceError, SettingError
+from greenai_magic.footprint.place import (
+    DATA,
+    GSD_PER_YEAR,
+    HOURLY_GSD,
+    YEARLY_GSD,
+    Place,
+    checked_pue,
+    find_place,
+    known_place,
+    place_key,
+)
+
+
+def _rows(table):
+    with (DATA / table).open(encoding="utf-8", newline="") as lines:
+        return list(csv.DictReader(lines))
+
+
+COUNTRIES, REGIONS = _rows("grid_country.csv"), _rows("grid_region.csv")
+CODES = [row["code"] for row in COUNTRIES + REGIONS]
+
+
+@pytest.mark.parametrize(
+    ("name", "code", "g_per_kwh", "year"),
+    [
+        ("FRA", "FRA", 41.44, 2025),
+        ("DEU", "DEU", 329.65, 2025),
+        ("USA", "USA", 384.4, 2025),
+        ("NOR", "NOR", 28.11, 2025),
+        ("POL", "POL", 588.6, 2025),
+        ("CAF", "CAF", 111.11, 2012),
+        ("USA/CA", "USA/CA", 394.769 * 0.45359237, 2023),
+        ("USA/VT", "USA/VT", 52.239 * 0.45359237, 2023),
+        ("CAN/QC", "CAN/QC", 31.23, 2023),
+        ("gcp/europe-west9", "gcp/europe-west9", 34, 2023),
+        ("gcp/me-central1", "gcp/me-central1", 575, 2023),
+        ("world", "world", 475, 2019),
+    ],
+)
+def test_a_place_has_the_published_factor_and_its_year(name, code, g_per_kwh, year):
+    place = known_place(name)
+    assert place.code == code
+    assert place.grid_intensity.value == pytest.approx(g_per_kwh, abs=0.006)
+    assert place.grid_intensity.unit == "g CO2e/kWh"
+    assert f", {year}, " in place.grid_intensity.source
+
+
+@pytest.mark.parametrize(
+    ("code", "names"),
+    [
+        ("FRA", ["FRA", "fra", "FR", "France", " france ", "French Republic"]),
+        ("TUR", ["Türkiye", "TURKIYE", "turkey", "TÜRKİYE"]),
+        ("GBR", ["GB", "UK", "United Kingdom"]),
+        ("CIV", ["Côte d'Ivoire", "cote d’ivoire", "Ivory Coast"]),
+        ("PRI", ["Puerto Rico"]),
+        ("USA/CA", ["USA/California", "USA/CA", "US-CA", "usa california", "us:ca", "California"]),
+        ("USA/DC", ["USA/District of Columbia", "US-DC"]),
+        ("USA/NY", ["New York", "new_york", "NEW-YORK"]),
+        ("CAN/QC", ["CAN/Quebec", "CA-QC", "Québec", "can/québec", "Que\u0301bec"]),
+        ("gcp/europe-west9", ["gcp/europe-west9", "gcp:europe-west9", "europe-west9", "GCP Europe West9"]),
+    ],
+)
+def test_a_place_goes_by_many_names(code, names):
+    assert {known_place(name).code for name in names} == {code}
+
+
+def test_every_row_is_found_by_its_code_its_name_and_its_iso_code():
+    for row in COUNTRIES + REGIONS:
+        assert known_place(row["code"]).code == row["code"]
+        assert known_place(row["code"]).name == row["name"]
+    for row in COUNTRIES:
+        assert known_place(row["name"]).code == row["code"]
+        assert known_place(row["iso2"]).code == row["code"]
+
+
+@given(st.data())
+def test_case_and_separators_change_nothing(data):
+    code = data.draw(st.sampled_from(CODES))
+    spelt = "".join(data.draw(st.sampled_from((letter.lower(), letter.upper()))) for letter in code)
+    spelt = spelt.replace("/", data.draw(st.sampled_from("/:-_ .")))
+    assert known_place(spelt).code == code
+
+
+@given(st.text())
+def test_the_key_of_a_key_is_itself(text):
+    assert place_key(place_key(text)) == place_key(text)
+
+
+@given(st.one_of(st.none(), st.text(), st.sampled_from(CODES)))
+def test_any_text_gives_a_factor_above_zero_inside_its_interval(name):
+    place = find_place(name)
+    intensity = place.grid_intensity
+    assert 0 < intensity.low <= intensity.value <= intensity.high < math.inf
+    assert place.pue.low >= 1
+    assert intensity.source
+    assert place.code in CODES or (place.code == "world" and intensity.basis == "default")
+
+
+@given(st.sampled_from([*CODES, "world"]), st.one_of(st.none(), st.floats(1, 5)))
+def test_a_place_survives_a_round_trip_through_plain_types(code, pue):
+    place = known_place(code, pue=pue)
+    assert Place.from_dict(place.to_dict()) == place
+
+
+@pytest.mark.parametrize("name", [None, "", "  "])
+def test_no_place_is_the_world_and_says_how_to_set_one(name):
+    place = find_place(name)
+    assert place.code == "world"
+    for way in ('%config GreenAI.country = "FRA"', "GREENAI_COUNTRY", 'measure(place="FRA")'):
+        assert way in place.hint
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("Frnace", "FRA (France)"),
+        ("USA/Californa", "USA/CA (California, USA)"),
+        ("me-cenrtal1", "gcp/me-central1"),
+        ("TX", "USA/TX (Texas, USA)"),
+        ("Korea", "KOR (South Korea)"),
+    ],
+)
+def test_an_unknown_place_is_the_world_and_names_the_close_ones(name, meant):
+    with pytest.raises(PlaceError, match="did you mean") as raised:
+        known_place(name)
+    assert meant in str(raised.value)
+    place = find_place(name)
+    assert place.code == "world"
+    assert str(raised.value) in place.hint
+
+
+@pytest.mark.parametrize("name", ["aws/eu-west-3", "zzzzzzzz", "!!!", "x" * 100_000])
+def test_a_place_like_no_other_says_what_may_be_written(name):
+    hint = find_place(name).hint
+    assert "gcp/europe-west9" in hint
+    assert len(hint) < 300
+
+
+@pytest.mark.parametrize(
+    ("name", "read_as", "other"),
+    [("CA", "CAN", "USA/CA"), ("Georgia", "GEO", "USA/GA"), ("GA", "GAB", "USA/GA"), ("NL", "NLD", "CAN/NL")],
+)
+def test_a_name_of_two_places_is_the_country_and_the_hint_names_the_other(name, read_as, other):
+    place = known_place(name)
+    assert place.code == read_as
+    assert other in place.hint
+    assert known_place(read_as).hint == known_place(other).hint == ""
+
+
+def test_a_code_of_a_table_is_never_ambiguous():
+    assert [code for code in CODES if known_place(code).hint] == []
+
+
+def test_the_world_reaches_from_the_lowest_to_the_highest_countries():
+    values = sorted(float(row["value"]) for row in COUNTRIES)
+    world = known_place("world").grid_intensity
+    inside = [value for value in values if world.low <= value <= world.high]
+    assert len(inside) / len(values) == pytest.approx(0.95, abs=0.01)
+    assert world.low == pytest.approx(statistics.quantiles(values, n=40, method="inclusive")[0], abs=0.01)
+
+
+def test_the_newest_factor_has_the_yearly_and_the_hourly_error_and_no_other():
+    spread = known_place("FRA").grid_intensity.spread
+    assert sorted(spread.values()) == pytest.approx([math.log(YEARLY_GSD), math.log(HOURLY_GSD)])
+
+
+def test_a_factor_widens_with_its_age():
+    spread = known_place("CAF").grid_intensity.spread
+    assert spread["grid intensity CAF"] == pytest.approx(math.log(YEARLY_GSD + 13 * GSD_PER_YEAR))
+    by_year = {int(row["year"]): known_place(row["code"]).grid_intensity.log_sd for row in COUNTRIES}
+    assert [by_year[year] for year in sorted(by_year)] == sorted(by_year.values(), reverse=True)
+
+
+def test_two_places_share_no_error_and_one_place_shares_all_of_it():
+    france, again, germany = (known_place(name).grid_intensity.spread for name in ("FRA", "FR", "DEU"))
+    assert france == again
+    assert not france.keys() & germany.keys()
+
+
+def test_a_source_says_who_where_when_what_and_under_which_licence():
+    assert known_place("FRA").grid_intensity.source == (
+        "Ember 2026 via Our World in Data, France, 2025, life-cycle (CC BY 4.0)"
+    )
+    assert "operational (public domain)" in known_place("USA/CA").grid_intensity.source
+    assert "operational (Apache-2.0)" in known_place("gcp/europe-west9").grid_intensity.source
+
+
+def test_a_table_value_is_declared_and_the_world_a_default():
+    assert {known_place(code).grid_intensity.basis for code in CODES} == {"declared"}
+    assert known_place("world").grid_intensity.basis == "default"
+
+
+def test_without_a_data_centre_the_pue_is_exactly_one():
+    pue = known_place("FRA").pue
+    assert (pue.low, pue.value, pue.high, pue.basis) == (1, 1, 1, "default")
+    assert "laptop" in pue.source
+
+
+def test_a_google_region_has_googles_pue():
+    pue = known_place("europe-west9").pue
+    assert pue.value == 1.10
+    assert pue.low < 1.07
+    assert pue.high == pytest.approx(1.16)
+
+
+@given(st.floats(1, 5), st.sampled_from(["FRA", "gcp/europe-west9", "nowhere"]))
+def test_a_declared_pue_wins_and_never_reaches_below_one(pue, name):
+    figure = find_place(name, pue=pue).pue
+    assert figure.value == pue
+    assert figure.basis == "declared"
+    assert 1 - 1e-12 <= figure.low <= pue <= figure.high <= pue * 1.05**2
+
+
+@pytest.mark.parametrize("pue", [0, 0.99, -1.2, 5.01, 120, math.nan, math.inf, -math.inf])
+@pytest.mark.parametrize("name", ["FRA", "nowhere", None])
+def test_a_pue_that_cannot_be_says_what_can(pue, name):
+    with pytest.raises(SettingError, match=r"from 1 .* to 5"):
+        find_place(name, pue=pue)
+    with pytest.raises(SettingError, match=r"from 1 .* to 5"):
+        checked_pue(pue)
+
+
+def test_finding_a_place_imports_nothing_heavy():
+    code = (
+        "import sys; from greenai_magic.footprint.place import find_place; find_place('Frnace');"
+        "print({'codecarbon', 'pycountry', 'numpy', 'pandas', 'importlib.resources'} & set(sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "set()\n"
