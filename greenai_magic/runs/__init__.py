@@ -1,0 +1,1 @@
+"""What happened: runs, the ledger that keeps them, and `measure`, which makes one."""

@@ -1,0 +1,149 @@
+"""Settings as plain values, and where their defaults come from: the environment, then CodeCarbon's files."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from greenai_magic.errors import PlaceError, SettingError
+from greenai_magic.footprint.place import known_place
+from greenai_magic.runs.ledger import default_ledger_path
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What a user can choose once for all runs.
+
+    Attributes
+    ----------
+    country : str or None
+        The place of the electricity, as ``find_place`` takes it; None where nobody has said.
+    pue : float or None
+        Energy of the building over energy of the devices; None for the place's own.
+    ledger : Path
+        The file that keeps the runs.
+    save : bool
+        Whether runs are kept at all.
+    keep_source : bool
+        Whether a cell's source is kept beside its hash.
+    """
+
+    country: str | None
+    pue: float | None
+    ledger: Path
+    save: bool = True
+    keep_source: bool = False
+
+
+def settings_from_environment(
+    environ: Mapping[str, str] = os.environ,
+    folders: tuple[Path, ...] | None = None,
+) -> Settings:
+    """Return the defaults of this machine.
+
+    Raises
+    ------
+    SettingError
+        If a value cannot be used.
+    """
+    texts = environment_texts(environ, folders)
+    pue, ledger = texts.get("pue"), texts.get("ledger")
+    return Settings(
+        country=texts.get("country"),
+        pue=_number(pue) if pue else None,
+        ledger=Path(ledger).expanduser() if ledger else default_ledger_path(),
+    )
+
+
+def environment_texts(
+    environ: Mapping[str, str] = os.environ,
+    folders: tuple[Path, ...] | None = None,
+) -> dict[str, str]:
+    """Return what is set of ``country``, ``pue`` and ``ledger``, as it is written.
+
+    ``GREENAI_COUNTRY``, ``GREENAI_PUE`` and ``GREENAI_LEDGER`` come first, then CodeCarbon's own
+    variables, then the ``.codecarbon.config`` of the working folder and of the home folder.
+    """
+    codecarbon = _codecarbon(environ, folders)
+    texts = {
+        "country": environ.get("GREENAI_COUNTRY") or _codecarbon_place(codecarbon),
+        "pue": environ.get("GREENAI_PUE") or codecarbon.get("pue"),
+        "ledger": environ.get("GREENAI_LEDGER"),
+    }
+    return {name: text for name, text in texts.items() if text}
+
+
+def current_settings() -> Settings:
+    """Return the settings in force in this process."""
+    global _current
+    if _current is None:
+        _current = settings_from_environment()
+    return _current
+
+
+def use_settings(settings: Settings | None) -> None:
+    """Put settings in force; None goes back to the environment's."""
+    global _current
+    _current = settings
+
+
+def _codecarbon(environ: Mapping[str, str], folders: tuple[Path, ...] | None) -> dict[str, str]:
+    files = [file for file in _config_files(folders) if file.is_file()]
+    # It takes its variables in small letters as well.
+    variables = {name.lower(): value for name, value in environ.items()}
+    prefix = "codecarbon_"
+    own = {k.removeprefix(prefix): v for k, v in variables.items() if k.startswith(prefix)}
+    return (_sections(files) if files else {}) | own
+
+
+def _config_files(folders: tuple[Path, ...] | None) -> list[Path]:
+    own: list[Path] = list(folders or ())
+    for find in () if folders else (Path.home, Path.cwd):
+        # Nobody's home, or a working folder that was deleted meanwhile.
+        with contextlib.suppress(RuntimeError, OSError):
+            own.append(find())
+    return [folder / ".codecarbon.config" for folder in own]
+
+
+def _sections(files: list[Path]) -> dict[str, str]:
+    import configparser
+
+    parser = configparser.ConfigParser(interpolation=None)
+    for file in files:
+        try:
+            parser.read(file, encoding="utf-8")
+        except (configparser.Error, UnicodeDecodeError):
+            # Another tool's broken file is for that tool to complain about.
+            continue
+    return dict(parser["codecarbon"]) if parser.has_section("codecarbon") else {}
+
+
+def _codecarbon_place(values: Mapping[str, str]) -> str | None:
+    """Return the closest place that the tables know: as there, a region without a factor is left out."""
+    country, region = values.get("country_iso_code"), values.get("region")
+    names = [f"gcp/{values.get('cloud_region')}"] if values.get("cloud_provider") == "gcp" else []
+    names += [f"{country}/{region}"] if country and region else []
+    names += [country] if country else []
+    return next(filter(_is_known, names), country)
+
+
+def _is_known(name: str) -> bool:
+    try:
+        known_place(name)
+    except PlaceError:
+        return False
+    return True
+
+
+def _number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        msg = f"PUE is set to {text!r} in the environment; it must be a number such as 1.2."
+        raise SettingError(msg) from None
+
+
+_current: Settings | None = None
