@@ -1,0 +1,1 @@
+"""Pictures and words, pure: a run in, text out."""
