@@ -1,0 +1,79 @@
+"""What `%greenai` can do: one function a command, of the command's own name."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from IPython.core.error import UsageError
+
+from greenai_magic.meter.discover import default_meter
+from greenai_magic.notebook.display import show_run
+from greenai_magic.runs import clerk
+from greenai_magic.runs.measure import last_run, ledger_at
+from greenai_magic.runs.settings import current_settings
+from greenai_magic.show.card import explain
+from greenai_magic.show.tables import history_text, status_text
+
+if TYPE_CHECKING:
+    from argparse import Namespace
+
+    from greenai_magic.notebook.session import Session
+
+_NOTHING_YET = "Nothing measured yet in this kernel: put %%carbon on a cell."
+
+
+def status(session: Session, _options: Namespace) -> None:
+    """Say what is measured here and what this kernel has used since the extension was loaded."""
+    meter = default_meter()
+    sources = {counter.component: counter.label for counter in meter.counters}
+    print(
+        status_text(
+            meter.kernel.measure(),
+            sources,
+            session.place(),
+            auto=session.automatic is not None and session.automatic.on,
+        )
+    )
+
+
+def history(_session: Session, options: Namespace) -> None:
+    """List the last runs of the ledger, and its totals."""
+    clerk.catch_up()
+    ledger = ledger_at(current_settings().ledger)
+    print(history_text(ledger.runs(options.n), ledger.totals("status")))
+
+
+def last(_session: Session, options: Namespace) -> None:
+    """Show the last run again, or the formulas behind it."""
+    run = last_run()
+    if run is None:
+        raise UsageError(_NOTHING_YET)
+    if options.explain:
+        print(explain(run))
+    else:
+        show_run(run)
+
+
+def config(session: Session, _options: Namespace) -> None:
+    """Print the settings and how to change them."""
+    session.shell.run_line_magic("config", "GreenAI")
+
+
+def auto(session: Session, options: Namespace) -> None:
+    """Measure every cell from the next one on, or stop doing so."""
+    if options.value is None:
+        msg = "Write `%greenai auto on` or `%greenai auto off`."
+        raise UsageError(msg)
+    session.measure_every_cell(on=options.value == "on")
+    print(
+        "Every cell is measured from now on."
+        if options.value == "on"
+        else "Only %%carbon cells are measured."
+    )
+
+
+def help(session: Session, _options: Namespace) -> None:  # noqa: A001 - the command's own name
+    """Print what `%greenai` and `%%carbon` take."""
+    magics = session.shell.magics_manager.magics
+    print(magics["line"]["greenai"].parser.format_help())
+    print(magics["cell"]["carbon"].parser.format_help())

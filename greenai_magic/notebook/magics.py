@@ -1,0 +1,280 @@
+"""The magics: thin. They parse, call and show."""
+
+from __future__ import annotations
+
+import functools
+import keyword
+import re
+from collections.abc import Callable, MutableMapping
+from typing import TYPE_CHECKING, Any
+
+from IPython.core.error import UsageError
+from IPython.core.magic import needs_local_scope, no_var_expand, output_can_be_silenced
+from IPython.core.magic_arguments import MagicArgumentParser, argument, magic_arguments
+
+from greenai_magic.errors import GreenAIError
+from greenai_magic.notebook.body import Body, bare_syntax_error, compile_body, run_body
+
+if TYPE_CHECKING:
+    from argparse import Namespace
+
+    from IPython.core.interactiveshell import InteractiveShell
+
+    from greenai_magic.notebook.crosscheck import CrossCheck
+    from greenai_magic.notebook.session import Session
+    from greenai_magic.runs.measure import Measuring
+    from greenai_magic.runs.run import Status
+
+COMMANDS = ("status", "history", "last", "config", "auto", "help")
+_WORD = re.compile(r"""(?:"[^"]*"|'[^']*'|\S)+""")
+
+
+def unquoted(text: str) -> str:
+    """Return text without the quotes around all of it."""
+    quote = text[:1]
+    wrapped = len(text) > 1 and quote in "\"'" and text[-1] == quote and quote not in text[1:-1]
+    return text[1:-1] if wrapped else text
+
+
+_OPTIONS = (
+    argument(
+        "--score", action="append", default=[], metavar="NAME=EXPR", help="a metric, evaluated after the cell"
+    ),
+    argument("--stage", default="", type=unquoted, help="training, evaluation, search, inference..."),
+    argument("--tag", action="append", default=[], metavar="KEY=VALUE", help="a label; may be repeated"),
+    argument(
+        "--place", type=unquoted, help="where the electricity comes from: FRA, USA/CA, gcp/europe-west9"
+    ),
+    argument("--pue", type=float, help="energy of the building over energy of the devices, 1 or more"),
+    argument("-o", "--output", metavar="VAR", type=unquoted, help="put the Run into this variable"),
+    argument("--quiet", action="store_true", help="show no card"),
+    argument("--no-save", action="store_true", help="keep the run out of the ledger"),
+    argument("--crosscheck", action="store_true", help="measure with CodeCarbon beside, and compare"),
+)
+
+
+def _with_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    for option in reversed(_OPTIONS):
+        function = option(function)
+    return function
+
+
+class Magics:
+    """``%%carbon``, ``%carbon`` and ``%greenai`` of one session."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._shell: InteractiveShell = session.shell
+
+    @magic_arguments("%carbon")
+    @argument("name", nargs="?", default="cell", type=unquoted, help="name of the run")
+    @_with_options
+    @output_can_be_silenced
+    def carbon_cell(self, line: str, cell: str) -> Any:
+        """Measure the energy and CO2e of a cell.
+
+        The cell runs as if the magic were not there: same output, same value, same errors. A card
+        below it shows the figures, each with its 95 % interval and where it comes from.
+
+        Examples
+        --------
+        ::
+
+            %%carbon
+            model.fit(X, y)
+
+            %%carbon big-model --stage training --score accuracy=model.score(X_test,y_test)
+            model.fit(X, y)
+
+            %%carbon --place FRA --pue 1.2 -o run --quiet
+            model.fit(X, y)
+
+            run.footprint.gwp
+            print(run.measurement.machine.explain())
+        """
+        __tracebackhide__ = True
+        options = _parsed(self.carbon_cell, line)
+        return self._measured(options, cell, f"%%carbon {line}".rstrip() + "\n")
+
+    @magic_arguments("carbon")
+    @argument("--name", default="cell", type=unquoted, help="name of the run")
+    @_with_options
+    @output_can_be_silenced
+    @no_var_expand
+    @needs_local_scope
+    def carbon_line(self, line: str, local_ns: MutableMapping[str, Any] | None = None) -> Any:
+        """Measure the energy and CO2e of one statement; options come before it.
+
+        Examples
+        --------
+        ::
+
+            %carbon model.fit(X, y)
+            %carbon --stage evaluation model.score(X, y)
+        """
+        __tracebackhide__ = True
+        given, statement = split_statement(self.carbon_line.parser, line)
+        if not statement:
+            msg = "%carbon needs a statement to measure, as in `%carbon model.fit(X, y)`."
+            raise UsageError(msg)
+        return self._measured(_parsed(self.carbon_line, given), statement, "", local_ns)
+
+    @magic_arguments()
+    @argument("command", nargs="?", default="help", choices=COMMANDS, help="what to do")
+    @argument("value", nargs="?", choices=("on", "off"), help="for auto")
+    @argument("-n", type=int, default=10, help="how many runs history shows")
+    @argument("--explain", action="store_true", help="last: formulas, inputs and sources of its figures")
+    def greenai(self, line: str) -> None:
+        """Look at what was measured, and set how.
+
+        ``status``: what is measured on this machine, and what this kernel has used; ``history``: the
+        last runs, and the totals; ``last``: the card of the last run, with ``--explain`` its formulas;
+        ``config``: the settings; ``auto on`` measures every cell, ``auto off`` no longer.
+
+        Examples
+        --------
+        ::
+
+            %greenai status
+            %greenai history -n 20
+            %greenai last --explain
+            %greenai auto on
+        """
+        from greenai_magic.notebook import commands
+
+        options = _parsed(self.greenai, line)
+        try:
+            getattr(commands, options.command)(self._session, options)
+        except GreenAIError as error:
+            raise UsageError(str(error)) from None
+
+    def _measured(
+        self,
+        options: Namespace,
+        source: str,
+        header: str,
+        local_ns: MutableMapping[str, Any] | None = None,
+    ) -> Any:
+        from greenai_magic.notebook.display import attempt
+        from greenai_magic.runs.measure import outcome
+
+        __tracebackhide__ = True
+        scores = dict(_pair(text, "--score accuracy=model.score(X,y)") for text in options.score)
+        measuring = _prepared(options, source)
+        body = self._compiled(source, header)
+        check = _crosscheck() if options.crosscheck else None
+        started = attempt("This cell is not measured", measuring.start)
+        status: Status = "ok"
+        try:
+            return run_body(self._shell, body, local_ns)
+        except BaseException as error:
+            status, scores = outcome(error), {}
+            raise
+        finally:
+            stopped = started and attempt("This cell's figures are lost", measuring.stop)
+            compared = check is not None and attempt("The crosscheck is lost", check.stop)
+            if stopped:
+                self._conclude(measuring, options, scores, status, check if compared else None)
+
+    def _compiled(self, source: str, header: str) -> Body:
+        __tracebackhide__ = True
+        try:
+            return compile_body(self._shell, source, header)
+        except SyntaxError as mistake:
+            raise bare_syntax_error(self._shell, mistake) from None
+
+    def _conclude(
+        self,
+        measuring: Measuring,
+        options: Namespace,
+        scores: dict[str, str],
+        status: Status,
+        check: CrossCheck | None,
+    ) -> None:
+        from greenai_magic.notebook.display import attempt, conclude
+
+        for name, expression in scores.items():
+            score = functools.partial(self._score, measuring, name, expression)
+            attempt(f"The score {name} is not kept", score)
+        conclude(measuring, status, shown=self._session.settings.card and not options.quiet)
+        if options.output is not None:
+            attempt("The run is in no variable", lambda: self._shell.push({options.output: measuring.run}))
+        if check is not None:
+            attempt("The crosscheck cannot be shown", lambda: print(check.comparison(measuring.run)))
+
+    def _score(self, measuring: Measuring, name: str, expression: str) -> None:
+        measuring.score(name, self._shell.ev(expression))
+
+
+def split_statement(parser: MagicArgumentParser, line: str) -> tuple[str, str]:
+    """Split a line magic's line into its leading options and the statement after them."""
+    words = list(_WORD.finditer(line))
+    known = parser._option_string_actions  # noqa: SLF001 - argparse has no public look-up
+    i = 0
+    while i < len(words):
+        option, joined, _ = words[i].group().partition("=")
+        if option not in known:
+            break
+        takes_value = known[option].nargs is None and not joined
+        i += 2 if takes_value else 1
+    cut = words[i].start() if i < len(words) else len(line)
+    return line[:cut].strip(), line[cut:].strip()
+
+
+def register(session: Session) -> None:
+    """Add the magics to the session's shell."""
+    magics = Magics(session)
+    shell = session.shell
+    shell.register_magic_function(magics.carbon_cell, "cell", "carbon")
+    shell.register_magic_function(magics.carbon_line, "line", "carbon")
+    shell.register_magic_function(magics.greenai, "line", "greenai")
+
+
+def unregister(session: Session) -> None:
+    """Take the magics out of the session's shell."""
+    magics = session.shell.magics_manager.magics
+    for kind, name in (("cell", "carbon"), ("line", "carbon"), ("line", "greenai")):
+        magics[kind].pop(name, None)
+
+
+def _parsed(magic: Any, line: str) -> Namespace:
+    options: Namespace = magic.parser.parse_args(_WORD.findall(line))
+    return options
+
+
+def _prepared(options: Namespace, source: str) -> Measuring:
+    from greenai_magic.runs.measure import Labels, Measuring
+
+    word = options.output
+    if word is not None and (not word.isidentifier() or keyword.iskeyword(word)):
+        msg = f"-o needs the name of a variable, and {word!r} cannot be one."
+        raise UsageError(msg)
+    labels = Labels(
+        name=options.name or "cell",
+        save=not options.no_save,
+        place=options.place,
+        pue=options.pue,
+        stage=options.stage,
+        tags=dict(_pair(text, "--tag data=digits") for text in options.tag),
+        source=source,
+    )
+    try:
+        return Measuring(labels)
+    except GreenAIError as error:
+        raise UsageError(str(error)) from None
+
+
+def _pair(text: str, example: str) -> tuple[str, str]:
+    name, equals, value = unquoted(text).partition("=")
+    if not (name and equals and value):
+        msg = f"{text!r} is not a name and a value; write it as in `{example}`."
+        raise UsageError(msg)
+    return name.strip(), unquoted(value.strip())
+
+
+def _crosscheck() -> CrossCheck | None:
+    from greenai_magic.notebook.crosscheck import CrossCheck
+    from greenai_magic.notebook.display import attempt
+
+    check = CrossCheck()
+    return check if attempt("There is no crosscheck", check.start) else None

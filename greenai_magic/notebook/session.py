@@ -1,0 +1,37 @@
+"""What one kernel holds while the extension is loaded."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from greenai_magic.footprint.place import Place, find_place
+from greenai_magic.notebook.settings import configured
+from greenai_magic.runs.settings import environment_texts
+
+if TYPE_CHECKING:
+    from IPython.core.interactiveshell import InteractiveShell
+
+    from greenai_magic.notebook.automatic import Automatic
+
+
+class Session:
+    """One kernel's shell, its settings, and whether every cell is measured."""
+
+    def __init__(self, shell: InteractiveShell) -> None:
+        self.shell = shell
+        self.settings, problems = configured(environment_texts(), shell.config.get("GreenAI", {}))
+        self.automatic: Automatic | None = None
+        for sentence in problems:
+            print(f"greenai: {sentence}")
+
+    def measure_every_cell(self, *, on: bool) -> None:
+        """Begin or end measuring every cell."""
+        from greenai_magic.notebook.automatic import Automatic
+
+        if self.automatic is None:
+            self.automatic = Automatic(self.shell, self.settings)
+        self.automatic.switch(on=on)
+
+    def place(self) -> Place:
+        """Return where the electricity of this kernel comes from."""
+        return find_place(self.settings.country, pue=self.settings.pue)

@@ -1,0 +1,102 @@
+"""The one Configurable: `%config GreenAI.country = "FRA"`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from traitlets import Bool, TraitError, TraitType, Unicode, default, observe, validate
+from traitlets.config import Config, Configurable
+
+from greenai_magic.errors import SettingError
+from greenai_magic.footprint.place import PUE_MAX, checked_pue, known_place
+from greenai_magic.runs.ledger import default_ledger_path
+from greenai_magic.runs.settings import Settings, use_settings
+
+
+class Pue(TraitType):
+    """Energy of a building over energy of its devices."""
+
+    info_text = f"a number from 1 (a laptop) to {PUE_MAX:g}"
+
+    def validate(self, obj: Any, value: Any) -> float:
+        """Return the number that was meant."""
+        try:
+            return checked_pue(float(value))
+        except (TypeError, ValueError):
+            self.error(obj, value)
+
+
+class GreenAI(Configurable):
+    """What a user can set once for a notebook, a profile or a machine."""
+
+    country = Unicode(
+        None,
+        allow_none=True,
+        help="Where the electricity comes from: 'FRA', 'France', 'USA/CA', 'CAN/Quebec', 'gcp/europe-west9'.",
+    ).tag(config=True)
+    pue = Pue(
+        None,
+        allow_none=True,
+        help="Energy of the building over energy of the devices, 1 to 5; None for the place's own.",
+    ).tag(config=True)
+    ledger = Unicode(help="File that keeps the runs.").tag(config=True)
+    save = Bool(default_value=True, help="Whether runs are kept in the ledger.").tag(config=True)
+    keep_source = Bool(default_value=False, help="Whether a cell's source is kept beside its hash.").tag(
+        config=True
+    )
+    card = Bool(default_value=True, help="Whether a card is shown under a measured cell.").tag(config=True)
+
+    @default("ledger")
+    def _usual_ledger(self) -> str:
+        return str(default_ledger_path())
+
+    @validate("country")
+    def _known_country(self, proposal: Any) -> str | None:
+        name = proposal["value"] or None
+        if name is not None:
+            try:
+                known_place(name)
+            except SettingError as error:
+                raise TraitError(str(error)) from None
+        return name
+
+    @observe("country", "pue", "ledger", "save", "keep_source")
+    def _put_in_force(self, _change: Any) -> None:
+        use_settings(self.plain())
+
+    def update_config(self, config: Config) -> None:
+        """Take new values; one that cannot be leaves the old one, in the shell's memory too."""
+        try:
+            super().update_config(config)
+        except TraitError:
+            # The shell would keep it, and the next %reload_ext find it there.
+            config.pop("GreenAI", None)
+            raise
+
+    def plain(self) -> Settings:
+        """Return the settings as the rooms below take them."""
+        return Settings(self.country, self.pue, Path(self.ledger).expanduser(), self.save, self.keep_source)
+
+
+def configured(environment: Mapping[str, Any], profile: Mapping[str, Any]) -> tuple[GreenAI, list[str]]:
+    """Return the settings of an environment and a profile, and a sentence for each value that cannot be.
+
+    Parameters
+    ----------
+    environment : mapping
+        Of the settings' names to values.
+    profile : mapping
+        The same, and stronger.
+    """
+    settings = GreenAI()
+    problems = []
+    for owner, values in (("environment", environment), ("profile", profile)):
+        for name, value in values.items():
+            try:
+                settings.update_config(Config({"GreenAI": {name: value}}))
+            except TraitError as error:
+                problems.append(f"The {owner}'s {name} is left out: {error}")
+    use_settings(settings.plain())
+    return settings, problems
