@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import functools
-import keyword
-import re
 from collections.abc import Callable, MutableMapping
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +12,7 @@ from IPython.core.magic_arguments import MagicArgumentParser, argument, magic_ar
 
 from greenai_magic.errors import GreenAIError
 from greenai_magic.notebook.body import Body, bare_syntax_error, compile_body, run_body
+from greenai_magic.notebook.line import WORD, parsed, unquoted
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -26,15 +25,6 @@ if TYPE_CHECKING:
     from greenai_magic.runs.run import Status
 
 COMMANDS = ("status", "history", "last", "config", "auto", "help")
-_WORD = re.compile(r"""(?:"[^"]*"|'[^']*'|\S)+""")
-
-
-def unquoted(text: str) -> str:
-    """Return text without the quotes around all of it."""
-    quote = text[:1]
-    wrapped = len(text) > 1 and quote in "\"'" and text[-1] == quote and quote not in text[1:-1]
-    return text[1:-1] if wrapped else text
-
 
 _OPTIONS = (
     argument(
@@ -93,7 +83,7 @@ class Magics:
             print(run.measurement.machine.explain())
         """
         __tracebackhide__ = True
-        options = _parsed(self.carbon_cell, line)
+        options = parsed(self.carbon_cell, line)
         return self._measured(options, cell, f"%%carbon {line}".rstrip() + "\n")
 
     @magic_arguments("carbon")
@@ -117,7 +107,7 @@ class Magics:
         if not statement:
             msg = "%carbon needs a statement to measure, as in `%carbon model.fit(X, y)`."
             raise UsageError(msg)
-        return self._measured(_parsed(self.carbon_line, given), statement, "", local_ns)
+        return self._measured(parsed(self.carbon_line, given), statement, "", local_ns)
 
     @magic_arguments()
     @argument("command", nargs="?", default="help", choices=COMMANDS, help="what to do")
@@ -142,7 +132,7 @@ class Magics:
         """
         from greenai_magic.notebook import commands
 
-        options = _parsed(self.greenai, line)
+        options = parsed(self.greenai, line)
         try:
             getattr(commands, options.command)(self._session, options)
         except GreenAIError as error:
@@ -208,7 +198,7 @@ class Magics:
 
 def split_statement(parser: MagicArgumentParser, line: str) -> tuple[str, str]:
     """Split a line magic's line into its leading options and the statement after them."""
-    words = list(_WORD.finditer(line))
+    words = list(WORD.finditer(line))
     known = parser._option_string_actions  # noqa: SLF001 - argparse has no public look-up
     i = 0
     while i < len(words):
@@ -237,18 +227,9 @@ def unregister(session: Session) -> None:
         magics[kind].pop(name, None)
 
 
-def _parsed(magic: Any, line: str) -> Namespace:
-    options: Namespace = magic.parser.parse_args(_WORD.findall(line))
-    return options
-
-
 def _prepared(options: Namespace, source: str) -> Measuring:
     from greenai_magic.runs.measure import Labels, Measuring
 
-    word = options.output
-    if word is not None and (not word.isidentifier() or keyword.iskeyword(word)):
-        msg = f"-o needs the name of a variable, and {word!r} cannot be one."
-        raise UsageError(msg)
     labels = Labels(
         name=options.name or "cell",
         save=not options.no_save,

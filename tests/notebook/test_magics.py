@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from IPython.core.error import UsageError
 from IPython.core.magic_arguments import MagicArgumentParser
 
-from greenai_magic.notebook.magics import Magics, split_statement, unquoted
+from greenai_magic.notebook.line import unquoted
+from greenai_magic.notebook.magics import Magics, split_statement
 
 PARSER: MagicArgumentParser = Magics.carbon_line.parser
 WORDS = st.text(
