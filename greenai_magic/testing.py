@@ -18,7 +18,7 @@ class FakeClock:
     def __init__(self) -> None:
         self._now = Instant(0.0, 0.0, 0.0, 0.0)
 
-    def now(self) -> Instant:
+    def now(self, *, own: bool = True) -> Instant:
         """Return the current instant."""
         return self._now
 

@@ -98,6 +98,8 @@ class Accuracy:
         if extra:
             spread[f"{name} sampling"] = extra
         limit_j = limit_w * duration_s if math.isfinite(limit_w) else math.inf
+        if seen_j > limit_j and formula:
+            formula = f"min({formula}, {limit_j:.9g})"
         seen_j, most_j = min(seen_j, limit_j), limit_j * self.high
         # The spread is that of the nearer bound; how much further the other one lies is a margin.
         nearer = min(self.high, 1 / self.low)
@@ -130,17 +132,17 @@ class Accuracy:
 RAPL_INTEL = Accuracy(
     "RAPL package sensor (Intel)", 0.95, 1.05, "measured",
     "±5 %, follows the plug since Haswell (Hackenberg 2015; Khan 2018); size an engineering choice",
-    tick_s=0.001, edge_ticks=2,
+    tick_s=0.001, edge_ticks=2, unit_j=61e-6,
 )  # fmt: skip
 RAPL_AMD = Accuracy(
     "RAPL package model (AMD)", 0.85, 1.15, "measured",
     "±15 %, the counter is itself a model that sees no memory (Schöne 2021); size an engineering choice",
-    tick_s=0.001, edge_ticks=2,
+    tick_s=0.001, edge_ticks=2, unit_j=15.3e-6,
 )  # fmt: skip
 RAPL_DRAM = Accuracy(
     "RAPL memory sensor", 0.8, 1.2, "measured",
     "±20 %, right trend with a constant offset (Desrochers 2016); size an engineering choice",
-    tick_s=0.001, edge_ticks=2,
+    tick_s=0.001, edge_ticks=2, unit_j=61e-6,
 )  # fmt: skip
 RAPL_CORE = replace(
     RAPL_INTEL, cause="RAPL cores only", low=0.95, high=2.0,

@@ -19,7 +19,7 @@ from typing import NamedTuple
 
 from greenai_magic.arithmetic import excess, product, total
 from greenai_magic.meter.counter import DeviceUsers, EnergyCounter, is_device
-from greenai_magic.quantity import Quantity
+from greenai_magic.quantity import DUST, Quantity
 
 IDLE_SAMPLES = 64
 _LOWEST = 0.1
@@ -186,7 +186,7 @@ def attributed_energy(
     idle_share : float
         The kernel's quota of the processors, and so of the idle power; 1 where it has none.
     """
-    terms = []
+    terms: list[Quantity] = []
     for component, energy in components.items():
         if is_device(component):
             present = users.get(component)
@@ -194,28 +194,33 @@ def attributed_energy(
         else:
             share = cpu_share(own_s, busy_s, exponent=exponents[component])
             shared = busy_s - own_s > _SHARED_CPUS * duration_s
-        if component not in idle:
-            share = Shares(share.value, min(share.low, idle_share), max(share.high, idle_share))
-            terms.append(
-                product((energy, share.quantity(f"share {component}")), "J", name=f"own {component}")
-            )
-            continue
-        base = min(idle[component], energy, key=lambda figure: figure.value)
-        above = excess(energy, base, name=f"{component} above idle")
-        terms.append(product((above, share.quantity(f"share {component}")), "J", name=f"own {component}"))
-        weight = idle_weight(share, idle_share, shared=shared)
-        terms.append(
-            product((base, weight.quantity(f"idle share {component}")), "J", name=f"own idle {component}")
-        )
+        terms += _own_parts(energy, idle.get(component), share, idle_share, shared=shared)
     machine = total(components.values(), name="machine energy")
     return _at_most(total(terms, name="attributed energy"), machine)
 
 
+def _own_parts(
+    energy: Quantity, idle: Quantity | None, share: Shares, idle_share: float, *, shared: bool
+) -> list[Quantity]:
+    component = energy.name
+    if idle is None:
+        share = Shares(share.value, min(share.low, idle_share), max(share.high, idle_share))
+        return [product((energy, share.quantity(f"share {component}")), "J", name=f"own {component}")]
+    base = min(idle, energy, key=lambda figure: figure.value)
+    above = excess(energy, base, name=f"{component} above idle")
+    weight = idle_weight(share, idle_share, shared=shared)
+    return [
+        product((above, share.quantity(f"share {component}")), "J", name=f"own {component}"),
+        product((base, weight.quantity(f"idle share {component}")), "J", name=f"own idle {component}"),
+    ]
+
+
 def _at_most(part: Quantity, whole: Quantity) -> Quantity:
-    if part.value > whole.value * (1 + 1e-9):
+    if part.value > whole.value * (1 + DUST):
         return replace(whole, name=part.name)
     low, high = min(part.low, whole.low), min(part.high, whole.high)
     if (low, high) == (part.low, part.high):
         return part
     value = min(part.value, high)
-    return replace(part, value=value, spread={}, below=value - low, above=high - value)
+    formula = part.formula if value == part.value else f"min({part.formula}, {value:.9g})"
+    return replace(part, value=value, spread={}, below=value - low, above=high - value, formula=formula)

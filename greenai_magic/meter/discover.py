@@ -33,7 +33,14 @@ def discover(
     host = Host(allowed_only=not measured, proc=proc, cgroup=cgroup)
     if not measured:
         model = cpu_model(processor, cpus_allowed=host.cpus_allowed, cpus_online=host.cpus_online)
+        if model.accuracy.holds_memory:
+            # A memory counter that may be read beside would count the memory twice.
+            for counter in counters:
+                counter.close()
+            counters.clear()
         counters.append(model)
+    if not host.tells_busy:
+        notes.append("The system does not tell what others compute here: only this kernel's work is seen.")
     if not _memory_is_covered(counters):
         memory_gb = installed_memory_gb(proc)
         # A model's scope is what this process may use, of the processor as of the memory.
@@ -80,10 +87,11 @@ def _memory_is_covered(counters: list[EnergyCounter]) -> bool:
 
 def _forget_parent() -> None:
     global _meter, _lock
-    _meter, _lock = None, threading.Lock()
+    _meter, _lock = None, threading.RLock()
 
 
 _meter: Meter | None = None
-_lock = threading.Lock()
+# Reentrant: a signal's handler may measure while its own thread is opening the counters.
+_lock = threading.RLock()
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_forget_parent)

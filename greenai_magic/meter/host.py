@@ -31,7 +31,8 @@ class Instant(NamedTuple):
     boottime_s : float
         Seconds awake or asleep; runs ahead of ``monotonic_s`` by the time suspended.
     busy_s : float
-        CPU-seconds that all the processors in scope have worked, by anyone; 0 when unknown.
+        CPU-seconds that all the processors in scope have worked, by anyone; as ``own_s`` where the
+        system does not tell.
     own_s : float
         CPU-seconds of this process and all its children, ended ones included.
     """
@@ -42,11 +43,25 @@ class Instant(NamedTuple):
     own_s: float
 
 
+SUSPENDED_S = 0.1
+"""The boot-time clock running ahead by more than this means that the machine slept."""
+
+
+def asleep_s(since: Instant, until: Instant) -> float:
+    """Return the seconds that the machine was suspended between two instants; 0 for a clock's own jitter."""
+    ahead_s = (until.boottime_s - since.boottime_s) - (until.monotonic_s - since.monotonic_s)
+    return ahead_s if ahead_s > SUSPENDED_S else 0.0
+
+
 class Clock(Protocol):
     """Whatever can say what time it is; tests script one."""
 
-    def now(self) -> Instant:
-        """Return the current instant."""
+    def now(self, *, own: bool = True) -> Instant:
+        """Return the current instant.
+
+        ``own`` says whether ``own_s`` is wanted up to date: with many threads and children it is
+        slow to find out. Otherwise it may be that of an earlier instant.
+        """
 
 
 class Host:
@@ -82,16 +97,18 @@ class Host:
             usage = _cgroup_dir(proc, cgroup) / "cpu.stat"
             self._cgroup_fd = _open(usage if usage.exists() else cgroup / "cpuacct" / "cpuacct.usage")
         self._stat_fd = _open(proc / "stat")
-        self._busy_s = 0.0
+        self._busy_s = self._own = 0.0
+        # Some sandboxes show an empty file, or zeros for ever.
+        self.tells_busy = self._look_at_machine() > 0
 
-    def now(self) -> Instant:
+    def now(self, *, own: bool = True) -> Instant:
         """Return the clocks and CPU-seconds at this moment; takes some 20 µs on Linux."""
+        if own or not self.tells_busy:
+            self._own = self._own_s()
+        busy_s = self._look_at_machine() if self.tells_busy else self._own
         monotonic = time.clock_gettime(time.CLOCK_MONOTONIC) if _HAS_BOOTTIME else time.monotonic()
         boottime = time.clock_gettime(time.CLOCK_BOOTTIME) if _HAS_BOOTTIME else monotonic
-        # A file that goes away, or back, must not make joules fall: the last figure stands.
-        with contextlib.suppress(OSError, ValueError):
-            self._busy_s = max(self._busy_s, self._machine_s())
-        return Instant(monotonic, boottime, self._busy_s, self._own_s())
+        return Instant(monotonic, boottime, busy_s, self._own)
 
     def close(self) -> None:
         """Close the descriptors kept open."""
@@ -101,6 +118,12 @@ class Host:
         self._stat_fd = self._cgroup_fd = -1
 
     __del__ = close
+
+    def _look_at_machine(self) -> float:
+        # A file that goes away, or back, must not make joules fall: the last figure stands.
+        with contextlib.suppress(OSError, ValueError, ImportError):
+            self._busy_s = max(self._busy_s, self._machine_s())
+        return self._busy_s
 
     def _machine_s(self) -> float:
         if self._cgroup_fd >= 0:
@@ -149,25 +172,33 @@ def live_children_s(proc: Path = Path("/proc")) -> float:
 
 
 def cpu_quota(proc: Path, cgroup: Path) -> float | None:
-    """Return the processors that the cgroup's quota amounts to, or None without a quota."""
-    folder = _cgroup_dir(proc, cgroup)
-    with contextlib.suppress(OSError, ValueError):
-        quota, period = (folder / "cpu.max").read_text().split()
-        return None if quota == "max" else int(quota) / int(period)
+    """Return the processors that the cgroup's quota, or a parent's, amounts to; None without a quota."""
+    quotas = []
+    for folder in _cgroup_dirs(proc, cgroup):
+        with contextlib.suppress(OSError, ValueError):
+            quota, period = (folder / "cpu.max").read_text().split()
+            quotas.append(int(quota) / int(period))
     with contextlib.suppress(OSError, ValueError):
         quota_us = int((cgroup / "cpu" / "cpu.cfs_quota_us").read_text())
         period_us = int((cgroup / "cpu" / "cpu.cfs_period_us").read_text())
-        return None if quota_us <= 0 else quota_us / period_us
-    return None
+        quotas.append(quota_us / period_us)
+    return min((quota for quota in quotas if quota > 0), default=None)
 
 
 def memory_limit_gb(proc: Path, cgroup: Path) -> float | None:
-    """Return the memory (10^9 bytes) that the cgroup may use, or None without a limit."""
-    files = (_cgroup_dir(proc, cgroup) / "memory.max", cgroup / "memory" / "memory.limit_in_bytes")
-    for file in files:
+    """Return the memory (10^9 bytes) that the cgroup and its parents may use, or None without a limit."""
+    files = [folder / "memory.max" for folder in _cgroup_dirs(proc, cgroup)]
+    limits = []
+    for file in (*files, cgroup / "memory" / "memory.limit_in_bytes"):
         with contextlib.suppress(OSError, ValueError):
-            return int(file.read_text()) / 1e9
-    return None
+            limits.append(int(file.read_text()) / 1e9)
+    return min(limits, default=None)
+
+
+def _cgroup_dirs(proc: Path, cgroup: Path) -> list[Path]:
+    """Return the process's cgroup and those that hold it, whose limits bind it too."""
+    own = _cgroup_dir(proc, cgroup)
+    return [own, *(folder for folder in own.parents if folder.is_relative_to(cgroup))]
 
 
 def _cgroup_dir(proc: Path, cgroup: Path) -> Path:

@@ -1,8 +1,9 @@
 """Meter: windows with exact edges over one set of counters, and the one parked thread.
 
 A window's energy is counter(end) - counter(start), read inline just before and just after the code.
-The thread only draws the live curve, catches wrap-arounds, integrates power where no counter exists
-and learns what idle is; when no window is open and idle is known it sleeps without waking.
+The thread only draws the live curve, catches wrap-arounds, integrates power where no counter exists,
+lets a window's owner keep what was seen so far, and learns what idle is; when no window is open and idle
+is known it sleeps without waking.
 """
 
 from __future__ import annotations
@@ -11,32 +12,28 @@ import copy
 import math
 import os
 import threading
+import time
 import weakref
-from collections.abc import Callable, Mapping, Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from greenai_magic.arithmetic import total
 from greenai_magic.errors import CounterLost
 from greenai_magic.meter.attribution import IdleBaseline, attributed_energy, dynamic_energy, idle_energies
-from greenai_magic.meter.counter import DeviceUsers, EnergyCounter, Explained, Reading, is_device
+from greenai_magic.meter.counter import DeviceUsers, EnergyCounter, Reading, is_device
 from greenai_magic.meter.host import Clock, Instant
 from greenai_magic.meter.measurement import Measurement
+from greenai_magic.meter.snapshot import Snapshot, duration_between, notes_between, powers_w, terms_between
 from greenai_magic.meter.trace import Trace
 from greenai_magic.quantity import Quantity
 
 FIRST_TICK_S = 0.3
 IDLE_MOMENT_S = 0.5
 _IDLE_MOMENTS = 8
-_SUSPENDED_S = 0.1
+_BUSY_SHARE = 0.05
+"""A kernel that worked for more of a moment than this was not idle."""
+_LONGEST_IDLE_WAIT_S = 60.0
 _POWER_OVER_S = 0.05
 _LAST_TICK_S = 1.0
-
-
-class Snapshot(NamedTuple):
-    """All counters at one instant."""
-
-    now: Instant
-    readings: tuple[Reading, ...]
 
 
 class Window:
@@ -62,6 +59,8 @@ class Window:
             end = self._meter.close_window(self)
             self._users = self._meter.device_users()
             self.record(end, last=True)
+            # Its owner is a window's owner: a circle would wait for the garbage collector.
+            self.on_tick = None
             # Last of all: another thread may be measuring, and what has ended is measured once.
             self._end = end
 
@@ -73,6 +72,10 @@ class Window:
             return self._meter.measure(self, self._meter.look(), self._meter.device_users())
         self._final = self._meter.measure(self, self._end, self._users)
         return self._final
+
+    def so_far(self) -> tuple[Quantity, Quantity]:
+        """Return seconds and joules as the last look saw them, whoever looked; a fraction of ``measure``."""
+        return self._meter.machine_energy(self)
 
     def record(self, snapshot: Snapshot, *, last: bool = False) -> None:
         """Add a point to the trace."""
@@ -123,23 +126,29 @@ class Meter:
         self._lost: dict[int, str] = {}
         self._idle = tuple(IdleBaseline() for _ in self.counters)
         self._recent_w = [0.0] * len(self.counters)
-        self._last: Snapshot | None = None
+        self._last = Snapshot(clock.now(), tuple(Reading(0.0) for _ in self.counters))
         self._anchor: Snapshot = self.look()
         self._quiet_since: Snapshot | None = self._anchor
         self.kernel = Window(self, self._anchor, None)
         self._wake = threading.Event()
+        self._idle_wait_s = IDLE_MOMENT_S
+        self._first_tick_s = min([FIRST_TICK_S, *(counter.period_s for counter in self.counters)])
+        self._next_tick_s = -math.inf
         self._closed = False
         _METERS.add(self)
         self._thread = threading.Thread(target=self._serve, name="greenai-meter", daemon=True)
         if threaded:
-            self._thread.start()
+            try:
+                self._thread.start()
+            except RuntimeError as error:
+                self.notes += (f"No thread could be started ({error}): no curve, and no idle power learned.",)
 
     def open(self, on_tick: Callable[[], None] | None = None) -> Window:
         """Start a window now; ``on_tick`` is called from the thread after each tick."""
         if self._settle:
             self._settle()
         with self._lock:
-            if not self._open:
+            if not self._open and self._next_tick_s - time.monotonic() > self._first_tick_s:
                 self._wake.set()
             start = self.look(edge=True, entering=True)
             self._learn_idle(start)
@@ -159,27 +168,33 @@ class Meter:
                 self._quiet_since = end
         return end
 
-    def look(self, *, edge: bool = False, entering: bool = False) -> Snapshot:
-        """Read every counter now.
+    def look(self, *, edge: bool = False, entering: bool = False, own: bool = True) -> Snapshot:
+        """Read every counter now; ``own`` as a clock takes it.
 
-        At the start of a window the slow devices come first, at its end last, so that the clock and
-        the processor's counters are read as close to the user's code as can be.
+        At the start of a window what is slow comes first, devices and the search for children, and at
+        its end last, so that the clock and the processor's counters are read as close to the user's
+        code as can be.
         """
         with self._lock:
-            devices = None
-            if entering and self._near < len(self.counters):
-                devices = self._read(self._clock.now(), slice(self._near, None), edge=edge)
-            now = self._clock.now()
-            near = self._read(now, slice(0, self._near), edge=edge)
-            if devices is None:
-                devices = self._read(now, slice(self._near, None), edge=edge)
-            self._last = Snapshot(now, near + devices)
+            devices = range(self._near, len(self.counters))
+            if entering:
+                far = self._read(self._clock.now(own=False), devices, edge=edge) if devices else ()
+                now = self._clock.now()
+                near = self._read(now, range(self._near), edge=edge)
+            else:
+                now = self._clock.now(own=False)
+                near = self._read(now, range(self._near), edge=edge)
+                far = self._read(now, devices, edge=edge)
+                if own:
+                    now = now._replace(own_s=self._clock.now().own_s)
+            self._last = Snapshot(now, near + far)
             return self._last
 
     def tick(self) -> None:
         """Take one live point for every open window, or one idle moment when there is none."""
         with self._lock:
-            snapshot = self.look()
+            # Whose the work is, is asked at a window's end, and when the kernel may be at rest.
+            snapshot = self.look(own=not self._open)
             self._note_power(snapshot)
             if self._open:
                 for window in self._open:
@@ -198,7 +213,14 @@ class Meter:
                 return min((counter.period_s for counter in self.counters), default=IDLE_MOMENT_S)
             pairs = zip(self._idle, self.counters, strict=True)
             known = all(len(b) >= _IDLE_MOMENTS or c.idle_w is not None for b, c in pairs)
-            return None if known else IDLE_MOMENT_S
+            return None if known else self._idle_wait_s
+
+    def machine_energy(self, window: Window) -> tuple[Quantity, Quantity]:
+        """Return seconds and joules of a window up to the last look."""
+        with self._lock:
+            duration = duration_between(window.start, self._last)
+            components = self._energies(window.start, self._last, duration.value)
+        return duration, total(components.values(), name="machine energy")
 
     def measure(
         self,
@@ -208,8 +230,8 @@ class Meter:
     ) -> Measurement:
         """Return the figures of a window up to a snapshot."""
         start = window.start
-        seconds = end.now.monotonic_s - start.now.monotonic_s
-        duration = Quantity(seconds, "s", "measured", "monotonic clock", name="duration")
+        duration = duration_between(start, end)
+        seconds = duration.value
         with self._lock:
             components = self._energies(start, end, seconds)
             idle = idle_energies(self.counters, self._idle, duration)
@@ -228,7 +250,7 @@ class Meter:
             users=users,
             idle_share=self._idle_share,
         )
-        notes = (*self.notes, *lost, *_window_notes(start, end, machine))
+        notes = (*self.notes, *lost, *notes_between(start, end, machine))
         return Measurement(duration, machine, components, dynamic, attributed, trace, notes)
 
     def close(self) -> None:
@@ -248,20 +270,22 @@ class Meter:
         self._open = weakref.WeakSet()
 
     def _serve(self) -> None:
-        first_tick_s = min([FIRST_TICK_S, *(counter.period_s for counter in self.counters)])
-        wait_s = self.next_wait_s()
+        woken = False
         while not self._closed:
-            if self._wake.wait(wait_s):
+            with self._lock:
+                wait_s = self._first_tick_s if woken else self.next_wait_s()
+                # Written under the lock, so that a window that opens now either wakes or is waited for.
+                self._next_tick_s = math.inf if wait_s is None else time.monotonic() + wait_s
+            woken = self._wake.wait(wait_s)
+            if woken:
                 self._wake.clear()
-                wait_s = first_tick_s
             else:
                 self.tick()
-                wait_s = self.next_wait_s()
 
-    def _read(self, now: Instant, which: slice, *, edge: bool) -> tuple[Reading, ...]:
+    def _read(self, now: Instant, which: Iterable[int], *, edge: bool) -> tuple[Reading, ...]:
         readings = []
-        for i in range(*which.indices(len(self.counters))):
-            before = self._last.readings[i] if self._last else Reading(0.0)
+        for i in which:
+            before = self._last.readings[i]
             if i not in self._lost:
                 try:
                     readings.append(self.counters[i].read(now, edge=edge))
@@ -271,14 +295,17 @@ class Meter:
                 except (OSError, ValueError) as error:
                     reason = f"The {self.counters[i].label} cannot be read ({error})."
                 self._lost[i] = f"{reason} Its energy since then is not counted."
-            away_s = now.monotonic_s - self._last.now.monotonic_s if self._last else 0.0
+            away_s = now.monotonic_s - self._last.now.monotonic_s
             unseen_j = max(self._recent_w[i], self.counters[i].rated_w) * away_s
             readings.append(before._replace(doubt_j=before.doubt_j + unseen_j))
         return tuple(readings)
 
     def _energies(self, start: Snapshot, end: Snapshot, seconds: float) -> dict[str, Quantity]:
-        return {
-            counter.component: counter.accuracy.energy(
+        energies = {}
+        for i, counter in enumerate(self.counters):
+            before, after = start.readings[i], end.readings[i]
+            formula, inputs = terms_between(counter, start, end, i)
+            energies[counter.component] = counter.accuracy.energy(
                 after.energy_j - before.energy_j,
                 seconds,
                 doubt_j=after.doubt_j - before.doubt_j,
@@ -290,16 +317,13 @@ class Meter:
                 formula=formula,
                 inputs=inputs,
             )
-            for i, (counter, before, after) in enumerate(
-                zip(self.counters, start.readings, end.readings, strict=True),
-            )
-            for formula, inputs in [_terms(counter, start, end, before, after)]
-        }
+        return energies
 
     def _usual_w(self, i: int, seconds: float) -> float:
         # Two ticks tell the power; in fewer a burst after a rest would not be seen.
-        told = seconds >= 2 * self.counters[i].accuracy.tick_s and self._recent_w[i]
-        return told or self.counters[i].rated_w
+        if seconds < 2 * self.counters[i].accuracy.tick_s or not self._recent_w[i]:
+            return self.counters[i].rated_w
+        return self._recent_w[i]
 
     def device_users(self) -> dict[str, DeviceUsers | None]:
         """Return who computes on each device now."""
@@ -308,54 +332,24 @@ class Meter:
 
     def _learn_idle(self, snapshot: Snapshot) -> None:
         since = self._quiet_since
-        if since is None or snapshot.now.monotonic_s - since.now.monotonic_s < IDLE_MOMENT_S * 0.9:
+        seconds = snapshot.now.monotonic_s - since.now.monotonic_s if since else 0.0
+        if since is None or seconds < IDLE_MOMENT_S * 0.9:
             return
-        for baseline, watts in zip(self._idle, _powers_w(since, snapshot), strict=True):
+        if snapshot.now.own_s - since.now.own_s > _BUSY_SHARE * seconds:
+            # Working without a window: look again, ever less often.
+            self._idle_wait_s = min(2 * self._idle_wait_s, _LONGEST_IDLE_WAIT_S)
+            return
+        self._idle_wait_s = IDLE_MOMENT_S
+        for baseline, watts in zip(self._idle, powers_w(since, snapshot), strict=True):
             if watts is not None:
                 baseline.learn(watts)
 
     def _note_power(self, snapshot: Snapshot) -> None:
         if snapshot.now.monotonic_s - self._anchor.now.monotonic_s < _POWER_OVER_S:
             return
-        for i, watts in enumerate(_powers_w(self._anchor, snapshot)):
+        for i, watts in enumerate(powers_w(self._anchor, snapshot)):
             self._recent_w[i] = watts or self._recent_w[i]
         self._anchor = snapshot
-
-
-def _terms(
-    counter: EnergyCounter,
-    start: Snapshot,
-    end: Snapshot,
-    before: Reading,
-    after: Reading,
-) -> tuple[str, tuple[Quantity, ...]]:
-    if isinstance(counter, Explained):
-        return counter.terms(start.now, end.now)
-    edges = (("end", after), ("start", before))
-    return "{0} - {1}", tuple(
-        Quantity(reading.energy_j, "J", source=counter.label, name=f"counter at the {edge}")
-        for edge, reading in edges
-    )
-
-
-def _powers_w(before: Snapshot, after: Snapshot) -> list[float | None]:
-    seconds = after.now.monotonic_s - before.now.monotonic_s
-    slept = after.now.boottime_s - before.now.boottime_s - seconds > _SUSPENDED_S
-    return [
-        None if slept or b.doubt_j > a.doubt_j else (b.energy_j - a.energy_j) / seconds
-        for a, b in zip(before.readings, after.readings, strict=True)
-    ]
-
-
-def _window_notes(start: Snapshot, end: Snapshot, machine: Quantity) -> list[str]:
-    notes = []
-    awake_s = end.now.monotonic_s - start.now.monotonic_s
-    asleep_s = end.now.boottime_s - start.now.boottime_s - awake_s
-    if asleep_s > _SUSPENDED_S:
-        notes.append(f"The machine slept for {asleep_s:.0f} s meanwhile; energy while asleep is not counted.")
-    if machine.low == 0:
-        notes.append("Shorter than the counters can resolve: only an upper bound is known.")
-    return notes
 
 
 _METERS: weakref.WeakSet[Meter] = weakref.WeakSet()

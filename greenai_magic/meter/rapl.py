@@ -22,11 +22,9 @@ from greenai_magic.meter.accuracy import (
     Accuracy,
 )
 from greenai_magic.meter.counter import DeviceUsers, EnergyCounter, Reading
-from greenai_magic.meter.host import Instant
+from greenai_magic.meter.host import Instant, asleep_s
 
 POWERCAP = Path("/sys/class/powercap")
-SUSPENDED_S = 0.1
-"""The boot-time clock running ahead by more than this means that the machine slept."""
 _PLAUSIBLE_W = 1500.0
 _USUAL_RATED_W = 300.0
 _HIGHEST_RATED_W = 1000.0
@@ -62,12 +60,11 @@ class Zone:
         if last is None:
             return
         awake_s = now.monotonic_s - last.monotonic_s
-        slept = now.boottime_s - last.boottime_s - awake_s > SUSPENDED_S
         if delta_uj < 0:
             delta_uj += self._range_uj
         # An update may have been due just before the interval, so a tick of grace.
         limit_j = max(2 * self.rated_w, _PLAUSIBLE_W) * (awake_s + _UPDATE_S)
-        if slept or not 0 <= delta_uj / 1e6 <= limit_j:
+        if asleep_s(last, now) or not 0 <= delta_uj / 1e6 <= limit_j:
             self.doubt_j += self.rated_w * awake_s
             return
         self.energy_j += delta_uj / 1e6

@@ -94,6 +94,20 @@ def test_counters_that_may_not_be_read_are_modelled_and_one_note_tells_the_remed
     assert note in meter.open().measure().notes
 
 
+def test_memory_that_a_model_holds_is_not_counted_beside_it(folder, tree, look):
+    write_proc(folder / "proc", name="unknown chip", family=99)
+    tree.add("intel-rapl:0", "package-0").file.chmod(0)
+    tree.add("intel-rapl:0:0", "dram")
+    with unprivileged():
+        meter = look()
+    assert list(accuracies(meter)) == ["cpu"]
+
+
+def test_where_nobody_tells_who_is_busy_a_note_says_so(folder, look):
+    write_stat(folder / "proc")
+    assert any("does not tell what others compute" in note for note in look().notes)
+
+
 def test_memory_whose_size_cannot_be_told_is_said_to_be_left_out(folder, tree, look):
     tree.add("intel-rapl:0", "package-0")
     (folder / "proc" / "meminfo").unlink()

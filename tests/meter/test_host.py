@@ -79,6 +79,14 @@ def test_the_quota_is_that_of_the_own_group_where_it_can_be_seen(tmp_path, cgrou
     assert cpu_quota(outside, cgroup) is None
 
 
+def test_the_limits_of_the_groups_above_bind_too(tmp_path, cgroup):
+    limited(cgroup / "jobs", cpu__max="200000 100000\n", memory__max="3000000000\n")
+    limited(cgroup / "jobs" / "mine", cpu__max="max 100000\n", memory__max="max\n")
+    inside = write_proc(tmp_path / "seen", cgroup_path="/jobs/mine")
+    assert cpu_quota(inside, cgroup) == 2.0
+    assert memory_limit_gb(inside, cgroup) == 3.0
+
+
 def test_a_system_without_cgroups_has_no_limits(tmp_path):
     assert cpu_quota(tmp_path / "proc", tmp_path / "cgroup") is None
     assert memory_limit_gb(tmp_path / "proc", tmp_path / "cgroup") is None
@@ -146,8 +154,22 @@ def test_busy_time_never_falls_and_outlives_its_file(proc, cgroup):
     assert host.now().busy_s == 500 / CLK_TCK
     (proc / "stat").write_text("")
     assert host.now().busy_s == 500 / CLK_TCK
+    assert host.tells_busy
     write_stat(proc, cpu0=600)
     assert host.now().busy_s == 600 / CLK_TCK
+
+
+@pytest.mark.parametrize("text", ["", "cpu  0 0 0 0 0 0 0 0 0 0\n"])
+def test_where_nobody_tells_who_is_busy_our_own_work_is_what_is_known(proc, cgroup, text):
+    (proc / "stat").write_text(text)
+    host = Host(proc=proc, cgroup=cgroup)
+    assert not host.tells_busy
+    before = host.now()
+    end = time.process_time() + 0.02
+    while time.process_time() < end:
+        pass
+    after = host.now(own=False)
+    assert after.busy_s - before.busy_s == after.own_s - before.own_s >= 0.02
 
 
 def test_without_procfs_psutil_is_asked(tmp_path):
@@ -194,6 +216,16 @@ def test_own_work_is_counted():
 def test_without_a_child_nothing_is_searched(tmp_path):
     # A procfs that is not there cannot be searched, and need not be.
     assert live_children_s(tmp_path / "none") == 0.0
+
+
+@linux
+def test_children_are_looked_for_only_where_asked():
+    host = Host()
+    before = host.now().own_s
+    child = answering(BURN + HOLD)
+    assert host.now(own=False).own_s == before
+    assert host.now().own_s - before >= BURN_S - 2 / CLK_TCK
+    child.communicate(b"\n")
 
 
 @linux

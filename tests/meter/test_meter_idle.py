@@ -36,6 +36,30 @@ def test_idle_is_learned_between_windows_and_nothing_is_above_it_before(tmp_path
     assert measurement.dynamic.low < 36.0 < measurement.dynamic.high
 
 
+def test_work_outside_any_window_is_not_rest(tmp_path, clock):
+    zone, meter = rapl_meter(tmp_path, clock)
+    for _ in range(20):
+        clock.advance(0.5, own_s=0.5, busy_s=0.5)
+        zone.use(0.5 * 100.0)
+        meter.tick()
+    assert meter.next_wait_s() > 10, "a kernel at work is looked at ever less often"
+    zone.use(100.0 * 10)
+    clock.advance(10.0, own_s=10.0, busy_s=10.0)
+    window = meter.open()
+    zone.use(100.0 * 10)
+    clock.advance(10.0, own_s=10.0, busy_s=10.0)
+    window.stop()
+    assert window.measure().dynamic is None
+    quiet(meter, clock, 1, watts=20.0, zone=zone)
+    assert meter.next_wait_s() == 0.5
+    assert window.measure().dynamic is None
+    again = meter.open()
+    zone.use(100.0)
+    clock.advance(1.0, own_s=1.0, busy_s=1.0)
+    again.stop()
+    assert again.measure().dynamic.value == pytest.approx(80.0)
+
+
 def test_moments_inside_windows_and_across_a_suspend_are_not_idle(tmp_path, clock):
     zone, meter = rapl_meter(tmp_path, clock)
     window = meter.open()

@@ -90,9 +90,23 @@ def test_a_device_that_must_be_polled_is_looked_at_at_once():
 
     with meter_over(polled) as meter:
         window = meter.open(on_tick)
+        assert meter.next_wait_s() == polled.period_s
         assert enough.wait(LONG_S)
         window.stop()
-        assert window.measure().trace.times_s[1] < FIRST_TICK_S + LONG_S
+
+
+def test_where_no_thread_can_be_started_windows_are_right_all_the_same(monkeypatch):
+    def refuse(_thread):
+        msg = "can't start new thread"
+        raise RuntimeError(msg)
+
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    with meter_over(known()) as meter:
+        window = meter.open()
+        window.stop()
+        measurement = window.measure()
+        assert_exact(measurement)
+        assert any("can't start new thread" in note for note in measurement.notes)
 
 
 def test_nobody_looks_while_no_window_is_open_and_idle_is_known():

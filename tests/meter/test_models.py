@@ -207,3 +207,26 @@ def test_a_linear_model_shows_the_formula_of_its_joules(clock):
     assert cpu.formula.format(*(part.value for part in cpu.inputs)) == "0.6 * 10.0 + 1.3 * 4.0"
     assert cpu.value == pytest.approx(0.6 * 10.0 + 1.3 * 4.0)
     assert "power at rest * duration + power of a busy processor * CPU-seconds" in cpu.explain()
+
+
+@laws
+@given(st.floats(1e-4, 100.0), st.floats(0.0, 500.0))
+def test_the_formula_shown_gives_the_joules_even_where_a_busy_tick_outlasts_the_window(seconds, busy_s):
+    clock = ScriptedClock()
+    model = LinearModel("cpu", "2 vCPU", CPU_KNOWN_VCPU, idle_w=0.6, busy_w=1.3, cpus=2)
+    meter = Meter([model], clock, threaded=False)
+    window = meter.open()
+    clock.advance(seconds, busy_s=busy_s)
+    window.stop()
+    cpu = window.measure().by_component["cpu"]
+    arithmetic = cpu.formula.format(*(part.value for part in cpu.inputs))
+    assert eval(arithmetic) == pytest.approx(cpu.value, rel=1e-8)
+
+
+def test_a_models_figures_are_modelled_all_the_way_down(clock):
+    meter = Meter([ChipModel("chip", tdp_w=100.0, cpus=16.0)], clock, threaded=False)
+    window = meter.open()
+    clock.advance(1.0, busy_s=16.0)
+    window.stop()
+    cpu = window.measure().by_component["cpu"]
+    assert {part.basis for part in (cpu, *cpu.inputs)} == {"modelled"}

@@ -150,7 +150,7 @@ def write_proc(
     (proc / "cpuinfo").write_text("\n".join(cores))
     (proc / "meminfo").write_text(f"MemTotal:       {memory_gb * 1e9 / 1024:.0f} kB\nMemFree: 1 kB\n")
     (proc / "self" / "cgroup").write_text(f"1:cpu:/\n0::{cgroup_path}\n")
-    write_stat(proc)
+    write_stat(proc, cpu0=1)
     return proc
 
 
