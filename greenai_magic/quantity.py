@@ -131,22 +131,26 @@ class Quantity:
     def __str__(self) -> str:
         return show(self)
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain types that JSON can hold, nothing lost; parts at their default are left out."""
+    def to_dict(self, *, explained: bool = True) -> dict[str, Any]:
+        """Return plain types that JSON can hold; parts at their default are left out.
+
+        Nothing is lost but, where it is not to be ``explained``, the formula and its inputs.
+        """
         plain: dict[str, Any] = {
             "value": self.value,
             "unit": self.unit,
             "basis": self.basis,
             "name": self.name,
         }
-        optional = {
+        optional: dict[str, Any] = {
             "source": self.source,
             "spread": dict(self.spread),
             "below": self.below,
             "above": self.above,
-            "formula": self.formula,
-            "inputs": [part.to_dict() for part in self.inputs],
         }
+        if explained:
+            optional["formula"] = self.formula
+            optional["inputs"] = [part.to_dict() for part in self.inputs]
         return plain | {key: part for key, part in optional.items() if part}
 
     @classmethod

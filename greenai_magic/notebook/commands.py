@@ -9,7 +9,7 @@ from IPython.core.error import UsageError
 from greenai_magic.meter.discover import default_meter
 from greenai_magic.notebook.display import show_run
 from greenai_magic.runs import clerk
-from greenai_magic.runs.measure import last_run, ledger_at
+from greenai_magic.runs.measure import last_run
 from greenai_magic.runs.settings import current_settings
 from greenai_magic.show.card import explain
 from greenai_magic.show.tables import history_text, status_text
@@ -39,7 +39,7 @@ def status(session: Session, _options: Namespace) -> None:
 def history(_session: Session, options: Namespace) -> None:
     """List the last runs of the ledger, and its totals."""
     clerk.catch_up()
-    ledger = ledger_at(current_settings().ledger)
+    ledger = clerk.ledger_at(current_settings().ledger)
     print(history_text(ledger.runs(options.n), ledger.totals("status")))
 
 

@@ -7,7 +7,8 @@ from collections.abc import Callable
 from IPython.display import publish_display_data
 
 from greenai_magic.errors import GreenAIError
-from greenai_magic.runs.measure import Measuring, untold_trouble
+from greenai_magic.runs import clerk
+from greenai_magic.runs.measure import Measuring
 from greenai_magic.runs.run import Run, Status
 from greenai_magic.show.card import describe, to_html, to_text
 
@@ -24,7 +25,7 @@ def conclude(measuring: Measuring, status: Status, *, shown: bool) -> None:
     Without a card the run is kept a moment later, so why an earlier one could not be kept is said here.
     """
     attempt("The run is not kept", lambda: measuring.finish(status, wait=shown))
-    trouble = untold_trouble()
+    trouble = clerk.untold_trouble()
     if shown:
         attempt("The card cannot be shown", lambda: show_run(measuring.run))
     elif trouble:

@@ -1,17 +1,22 @@
-"""The clerk: keeps runs a moment after they happen, so that no cell waits for a disk.
+"""The clerk: has the process's ledger, and keeps runs a moment after they happen.
 
-Jobs are done in order a quarter of a second after they were left, by a thread that lives only so long, and at
-the latest when the process ends.
+No cell waits for a disk at its end: jobs are done in order a quarter of a second after they were left, by
+a thread that lives only so long, and at the latest when the process ends.
 """
 
 from __future__ import annotations
 
 import atexit
 import os
+import sys
 import threading
 import time
 from collections import deque
 from collections.abc import Callable
+from pathlib import Path
+
+from greenai_magic.errors import LedgerError
+from greenai_magic.runs.ledger import Ledger
 
 _PAUSE_S = 0.25
 """Long enough for the kernel to answer first and for short runs to have ended: one write for them."""
@@ -21,9 +26,15 @@ def later(job: Callable[[], None]) -> None:
     """Have a job done soon, after all those left before it."""
     global _thread
     _jobs.append(job)
-    if _thread is None:
-        _thread = threading.Thread(target=_work, name="greenai-clerk", daemon=True)
+    if _thread is not None:
+        return
+    _thread = threading.Thread(target=_work, name="greenai-clerk", daemon=True)
+    try:
         _thread.start()
+    except RuntimeError:
+        # No more threads to be had, or the process is ending: somebody has to do it.
+        _thread = None
+        catch_up()
 
 
 def catch_up() -> None:
@@ -31,6 +42,50 @@ def catch_up() -> None:
     with _working:
         while _jobs:
             _jobs.popleft()()
+
+
+def try_to(save: Callable[[Ledger], None], ledger: Ledger) -> str:
+    """Save something and return why it could not be saved, ``""`` where it was."""
+    global _trouble, _told
+    try:
+        save(ledger)
+    except Exception as error:  # noqa: BLE001 - saving runs in threads, and beside the user's own error
+        _trouble = str(error) if isinstance(error, LedgerError) else f"Not saved: {error!r}."
+    else:
+        _trouble, _told = "", False
+    return _trouble
+
+
+def untold_trouble() -> str:
+    """Return why runs are not being saved, once; ``""`` while they are, or when it has been said."""
+    global _told
+    sentence, _told = "" if _told else _trouble, bool(_trouble)
+    return sentence
+
+
+def ledger_at(path: Path) -> Ledger:
+    """Return this process's ledger, moved to a path if it was at another.
+
+    What could not be saved there is saved here.
+    """
+    global _ledger
+    if _ledger is None:
+        _ledger = Ledger(path)
+        atexit.register(close_ledger)
+    elif _ledger.path != path:
+        catch_up()
+        _ledger.move(path)
+    return _ledger
+
+
+def close_ledger() -> None:
+    """Save what still waits and let go of the file; the next run opens it again."""
+    catch_up()
+    try:
+        if _ledger is not None:
+            _ledger.close()
+    except LedgerError as error:
+        print(f"greenai: {error}", file=sys.stderr)  # noqa: T201 - the last chance to say it
 
 
 def _work() -> None:
@@ -51,6 +106,10 @@ def _forget_parent() -> None:
 _jobs: deque[Callable[[], None]] = deque()
 _thread: threading.Thread | None = None
 _working = threading.RLock()
-atexit.register(catch_up)
+_ledger: Ledger | None = None
+_trouble = ""
+"""Why runs are not being saved; empty while they are."""
+_told = False
+"""Whether that was said."""
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_forget_parent)

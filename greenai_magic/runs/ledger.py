@@ -9,22 +9,22 @@ from __future__ import annotations
 
 import json
 import os
-import platform
 import sqlite3
 import sys
 import threading
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any, Literal
 
 from greenai_magic.arithmetic import total
 from greenai_magic.errors import LedgerError
 from greenai_magic.quantity import Quantity
-from greenai_magic.runs.run import Run, Status
+from greenai_magic.runs.rows import figures_of, row_of, run_of
+from greenai_magic.runs.run import Run
 from greenai_magic.runs.schema import prepare
+from greenai_magic.runs.session import status_now
 
 UNSAVED_RUNS = 256
 """How many runs wait in memory at most while the file cannot be written."""
@@ -32,8 +32,6 @@ BUSY_S = 0.25
 """How long a write waits for another process; longer would be felt in the cell."""
 LAST_BUSY_MS = 2000
 """How long the last write of a process waits: nobody is in a cell any more."""
-SILENCE = timedelta(seconds=60)
-"""A run on another host that was not written for so long is taken for interrupted."""
 
 _PUT = """
 INSERT OR REPLACE INTO runs VALUES (
@@ -41,12 +39,18 @@ INSERT OR REPLACE INTO runs VALUES (
     :machine_j, :machine_low_j, :machine_high_j, :gwp_g, :gwp_low_g, :gwp_high_g,
     :tags, :scores, :supersedes, :figures, :body)
 """
+_GO_ON = """
+UPDATE runs SET written_at = :written_at, duration_s = :duration_s,
+    machine_j = :machine_j, machine_low_j = :machine_low_j, machine_high_j = :machine_high_j,
+    gwp_g = :gwp_g, gwp_low_g = :gwp_low_g, gwp_high_g = :gwp_high_g, figures = :figures
+WHERE id = :id AND status = 'running'
+"""
 _FIGURES = """
 SELECT id, session, name, stage, status, written_at, figures FROM current_runs
 ORDER BY started_at DESC, written_at DESC
 """
 _HISTORY = """
-SELECT body, written_at FROM current_runs WHERE :session IS NULL OR session = :session
+SELECT body, figures, written_at FROM current_runs WHERE :session IS NULL OR session = :session
 ORDER BY started_at DESC, written_at DESC LIMIT :limit
 """
 
@@ -107,10 +111,32 @@ class Ledger:
         LedgerError
             If the run is not saved; it stays in memory and the next write tries again.
         """
-        row = _row(run, supersedes)
+        row = row_of(run, supersedes)
         with self._own_lock():
             self._keep(row)
             self._flush()
+
+    def go_on(self, run_id: str, duration: Quantity, machine: Quantity, gwp: Quantity) -> None:
+        """Save how far a run has come, without all that `write` keeps: it is done every other second.
+
+        Raises
+        ------
+        LedgerError
+            If the file cannot be used; one that another process holds is left for the next time.
+        """
+        with self._own_lock():
+            self._flush()
+            try:
+                self._connect().execute(_GO_ON, {"id": run_id} | figures_of(duration, machine, gwp))
+            except (sqlite3.Error, OSError) as error:
+                if not _is_locked(error):
+                    msg = f"What a run has used is not saved: {self._trouble(error)}"
+                    raise LedgerError(msg) from error
+
+    @property
+    def waiting(self) -> int:
+        """How many runs are in memory only, because the file could not be written."""
+        return len(self._unsaved)
 
     def runs(self, limit: int = 20, *, session: str | None = None) -> list[Run]:
         """Return the newest runs first, corrected ones in their corrected form only.
@@ -128,7 +154,7 @@ class Ledger:
             If the file cannot be read.
         """
         rows = self._rows(_HISTORY, {"session": session, "limit": limit})
-        return [_as_it_stands(body, written_at) for body, written_at in rows]
+        return [run_of(*row) for row in rows]
 
     def get(self, run_id: str) -> Run:
         """Return one run, corrected since or not.
@@ -138,11 +164,11 @@ class Ledger:
         LedgerError
             If there is no such run or the file cannot be read.
         """
-        found = self._rows("SELECT body, written_at FROM runs WHERE id = :id", {"id": run_id})
+        found = self._rows("SELECT body, figures, written_at FROM runs WHERE id = :id", {"id": run_id})
         if not found:
             msg = f"There is no run {run_id!r} in {self.path}; %greenai history lists those there are."
             raise LedgerError(msg)
-        return _as_it_stands(*found[0])
+        return run_of(*found[0])
 
     def totals(self, group_by: Literal["stage", "status", "session", "name"] | None = None) -> list[Total]:
         """Return the sums over all runs, or over each group, the most energy first.
@@ -151,8 +177,8 @@ class Ledger:
         """
         groups: dict[str, list[dict[str, Quantity]]] = {}
         for run_id, session, name, stage, status, written_at, figures in self._rows(_FIGURES, {}):
-            status_now = _status(status, session, written_at)
-            keys = {"session": session, "name": name, "stage": stage, "status": status_now}
+            now = status_now(status, session, written_at)
+            keys = {"session": session, "name": name, "stage": stage, "status": now}
             # Each run explains its own figures; a sum names the runs.
             parts = {
                 key: replace(Quantity.from_dict(plain), name=f"run {run_id[:8]}")
@@ -191,6 +217,7 @@ class Ledger:
         self._connection: sqlite3.Connection | None = None
         self._file: tuple[int, int] | None = None
         self._unsaved: dict[str, dict[str, Any]] = {}
+        self._dropped = 0
 
     def _own_lock(self) -> threading.RLock:
         # After a fork the lock may be held by a thread that is not here, and the rows are the parent's.
@@ -206,6 +233,7 @@ class Ledger:
             self._unsaved[row["id"]] = row
         if len(self._unsaved) > UNSAVED_RUNS:
             del self._unsaved[next(iter(self._unsaved))]
+            self._dropped += 1
 
     def _flush(self, *, last: bool = False) -> None:
         if not self._unsaved:
@@ -219,13 +247,12 @@ class Ledger:
                     msg = f"Run {row['id']} has ended and stays as saved; write one that supersedes it."
                     raise LedgerError(msg)
         except (sqlite3.Error, OSError) as error:
-            # SQLite's error numbers are known from Python 3.11 on only.
-            locked = isinstance(error, sqlite3.OperationalError) and "locked" in str(error)
-            if locked and not last and len(self._unsaved) < UNSAVED_RUNS:
+            if _is_locked(error) and not last and len(self._unsaved) < UNSAVED_RUNS:
                 return
             names = [repr(row["name"]) for row in self._unsaved.values()]
             what = f"Run {names[0]} is" if len(names) == 1 else f"{len(names)} runs are"
-            msg = f"{what} not saved yet: {self._trouble(error)}"
+            lost = f", {self._dropped} older ones are lost" if self._dropped else ""
+            msg = f"{what} not saved yet{lost}: {self._trouble(error)}"
             raise LedgerError(msg) from error
 
     def _rows(self, query: str, values: Mapping[str, object]) -> list[Any]:
@@ -270,7 +297,7 @@ class Ledger:
     def _trouble(self, error: sqlite3.Error | OSError) -> str:
         cause = error.strerror if isinstance(error, OSError) else error
         file = '"/another/folder/ledger.sqlite"'
-        remedy = f"mend that, or set %config GreenAI.ledger = {file} (in a script, GREENAI_LEDGER)."
+        remedy = f"fix that, or set %config GreenAI.ledger = {file} (in a script, GREENAI_LEDGER)."
         return f"{self.path} cannot be used ({cause}); {remedy}"
 
 
@@ -298,79 +325,9 @@ def default_ledger_path(environ: Mapping[str, str] = os.environ) -> Path:
     return folder / "greenai_magic" / "ledger.sqlite"
 
 
-def session_id() -> str:
-    """Return which process this is: host, process and start time, as ``"host:pid:start"``.
-
-    The start time tells a process from a later one with the same number. It is in clock ticks since
-    boot, and empty where there is no ``/proc``.
-    """
-    return f"{platform.node()}:{os.getpid()}:{_start_time(str(os.getpid()))}"
-
-
-def _start_time(pid: str) -> str:
-    try:
-        stat = Path(f"/proc/{pid}/stat").read_text(encoding="latin-1")
-    except OSError:
-        return ""
-    # The second field is the program's name in parentheses and may hold anything.
-    state, *fields = stat.rpartition(")")[2].split()
-    # In a container a killed kernel can stay a zombie for ever.
-    return "" if state in ("Z", "X") else fields[18]
-
-
-def _is_alive(session: str, written_at: str) -> bool:
-    host, _, process = session.partition(":")
-    pid, _, started = process.partition(":")
-    if host == platform.node() and started:
-        return _start_time(pid) == started
-    return datetime.now(timezone.utc) - datetime.fromisoformat(written_at) < SILENCE
-
-
-def _as_it_stands(body: str, written_at: str) -> Run:
-    run = Run.from_dict(json.loads(body))
-    return replace(run, status=_status(run.status, run.session, written_at))
-
-
-def _status(status: Status, session: str, written_at: str) -> Status:
-    """Return the status as it is now: a run whose process is gone was interrupted."""
-    gone = status == "running" and not _is_alive(session, written_at)
-    return "interrupted" if gone else status
-
-
-def _row(run: Run, supersedes: str | None) -> dict[str, Any]:
-    machine, gwp = run.measurement.machine, run.footprint.gwp
-    return {
-        "id": run.id,
-        "session": run.session,
-        # SQLite refuses half a surrogate pair; the body keeps the name as it is.
-        "name": run.name.encode(errors="replace").decode(),
-        "stage": run.stage.encode(errors="replace").decode(),
-        "status": run.status,
-        "started_at": run.started_at.astimezone(timezone.utc).isoformat(timespec="microseconds"),
-        "written_at": datetime.now(timezone.utc).isoformat(timespec="microseconds"),
-        "duration_s": run.measurement.duration.value,
-        "machine_j": machine.value,
-        "machine_low_j": machine.low,
-        "machine_high_j": machine.high,
-        "gwp_g": gwp.value,
-        "gwp_low_g": gwp.low,
-        "gwp_high_g": gwp.high,
-        "tags": json.dumps(dict(run.tags)),
-        "scores": json.dumps(dict(run.scores)),
-        "supersedes": supersedes,
-        "figures": json.dumps(
-            {
-                "duration": _bare(run.measurement.duration),
-                "machine": _bare(machine),
-                "gwp": _bare(gwp),
-            },
-        ),
-        "body": json.dumps(run.to_dict()),
-    }
-
-
-def _bare(figure: Quantity) -> dict[str, Any]:
-    return replace(figure, formula="", inputs=()).to_dict()
+def _is_locked(error: Exception) -> bool:
+    # SQLite's error numbers are known from Python 3.11 on only.
+    return isinstance(error, sqlite3.OperationalError) and "locked" in str(error)
 
 
 def _put(connection: sqlite3.Connection, row: Mapping[str, Any]) -> bool:

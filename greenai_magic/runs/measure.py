@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import atexit
+import copy
 import functools
 import hashlib
 import inspect
@@ -12,26 +12,27 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
-from pathlib import Path
 from types import TracebackType
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar, cast, overload
 
-from greenai_magic.errors import GreenAIError, LedgerError
-from greenai_magic.footprint.impacts import assess
+from greenai_magic.errors import GreenAIError
+from greenai_magic.footprint.impacts import Footprint, assess
 from greenai_magic.footprint.place import Place, find_place
 from greenai_magic.meter.discover import default_meter
 from greenai_magic.meter.measurement import Measurement
-from greenai_magic.meter.meter import Window
+from greenai_magic.meter.meter import Meter, Window
 from greenai_magic.meter.trace import Trace
 from greenai_magic.quantity import Quantity
 from greenai_magic.runs import clerk
-from greenai_magic.runs.ledger import Ledger, session_id
+from greenai_magic.runs.ledger import Ledger
 from greenai_magic.runs.run import Run, Status
+from greenai_magic.runs.session import session_id
 from greenai_magic.runs.settings import current_settings
 
 F = TypeVar("F", bound=Callable[..., Any])
 FLUSH_S = 1.5
-"""A killed process loses at most this and one tick of the thread, 2 s in all."""
+LOST_S = 2.0
+"""What a killed process loses at most: the time between two saves and one tick of the thread."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,35 +57,40 @@ class Measuring:
     def __init__(self, labels: Labels) -> None:
         settings = current_settings()
         self._labels = labels
-        pue = settings.pue if labels.pue is None else labels.pue
-        self._place = _place(labels.place or settings.country, pue)
-        self._ledger = ledger_at(settings.ledger) if labels.save and settings.save else None
+        self._where = labels.place or settings.country, settings.pue if labels.pue is None else labels.pue
+        self._place = _place(*self._where)
+        self._ledger = clerk.ledger_at(settings.ledger) if labels.save and settings.save else None
         self._keep_source = settings.keep_source
+        self._notes = settings.problems
         self._window: Window | None = None
         self._status: Status = "running"
         self._scores: dict[str, float] = {}
         self._trouble = ""
 
     def start(self) -> None:
-        """Open the window; the caller's code comes next. The ledger's first row follows at once.
+        """Write the ledger's first row and open the window; the caller's code comes next.
 
         Raises
         ------
         GreenAIError
             If it is open already: its figures would be lost.
         """
+        global _last
         if self._window is not None and self._status == "running":
             msg = "This is being measured already: take another measure() for what is inside or beside it."
             raise GreenAIError(msg)
+        if self._window is not None:
+            # Its last run is kept before it is used for another.
+            clerk.catch_up()
+            _last = copy.copy(self) if _last is self else _last
         self._window, self._status, self._scores, self._trouble = None, "running", {}, ""
         self._pid = os.getpid()
         self._id = os.urandom(16).hex()
         self._started_at = datetime.now(timezone.utc)
-        self._saved_s = time.monotonic() - FLUSH_S
         meter = default_meter()
-        if self._ledger is not None:
-            clerk.later(self._flush)
-        self._window = meter.open(self._flush)
+        self._try(lambda ledger: ledger.write(self._as_run(*_nothing_seen(meter, *self._where), "running")))
+        self._saved_s = time.monotonic()
+        self._window = meter.open(self._go_on if self._ledger is not None else None)
 
     def stop(self) -> None:
         """Close the window; what follows costs the run nothing."""
@@ -92,18 +98,18 @@ class Measuring:
 
     def finish(self, status: Status, *, wait: bool = True) -> None:
         """Close the run as it ended and keep it, now or a moment later."""
+        global _last
         # A forked child that unwinds its copy of the block must not close its parent's run.
         if os.getpid() != self._pid:
             return
         self.stop()
-        self._status = status
-        _remember(self)
+        self._status, _last = status, self
         if self._ledger is None:
             return
         if wait:
-            self._save(status)
+            self._keep()
         else:
-            clerk.later(lambda: self._save(status))
+            clerk.later(self._keep)
 
     def score(self, name: str, value: float) -> None:
         """Attach the user's own metric to the run."""
@@ -112,10 +118,7 @@ class Measuring:
     @property
     def run(self) -> Run:
         """The run so far, or as it ended."""
-        measurement = self._opened().measure()
-        if self._trouble:
-            measurement = replace(measurement, notes=(*measurement.notes, self._trouble))
-        return self._as_run(measurement, self._status)
+        return self._noted(self._trouble)
 
     @property
     def energy_j(self) -> Quantity:
@@ -178,6 +181,10 @@ class Measuring:
     def __call__(self, function: F) -> F:
         """Return the function with each of its calls measured as a run of its own."""
         name = getattr(function, "__name__", type(function).__name__)
+        if not callable(function) or isinstance(function, type):
+            what = "class" if isinstance(function, type) else type(function).__name__
+            msg = f"measure() takes a name or a function, not a {what}; put it below @classmethod."
+            raise GreenAIError(msg)
         if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
             msg = (
                 f"{name} is a generator, whose work is done between that of the loop that asks it: "
@@ -207,30 +214,30 @@ class Measuring:
             raise GreenAIError(msg)
         return self._window
 
-    def _flush(self) -> None:
-        """Save a run under way, from a thread; one that ends meanwhile is saved once more as it ended."""
-        now_s = time.monotonic()
-        if self._window is not None and self._status == "running" and now_s - self._saved_s >= FLUSH_S:
-            self._saved_s = now_s
-            self._save("running")
-
-    def _save(self, status: Status) -> None:
-        global _untold
-        if self._ledger is None:
+    def _go_on(self) -> None:
+        """Save how far the run has come, from the meter's thread; it is saved whole when it has ended."""
+        window, now_s = self._window, time.monotonic()
+        if window is None or now_s - self._saved_s < FLUSH_S:
             return
-        try:
-            measurement = self._opened().measure()
-            if status == "running":
-                # A curve that goes on is kept once, when it has ended.
-                measurement = replace(measurement, trace=Trace(()))
-            self._ledger.write(self._as_run(measurement, status))
-        except Exception as error:  # noqa: BLE001 - saving runs in threads, and beside the user's own error
-            self._trouble = str(error) if isinstance(error, LedgerError) else f"Not saved: {error!r}."
-            _untold = self._trouble if _untold is None else _untold
-        else:
-            _untold = None
+        self._saved_s = now_s
+        duration, machine = window.so_far()
+        gwp = assess(machine, self._place).gwp
+        self._try(lambda ledger: ledger.go_on(self._id, duration, machine, gwp))
 
-    def _as_run(self, measurement: Measurement, status: Status) -> Run:
+    def _keep(self) -> None:
+        self._try(lambda ledger: ledger.write(self._noted("")))
+
+    def _try(self, save: Callable[[Ledger], None]) -> None:
+        if self._ledger is not None:
+            self._trouble = clerk.try_to(save, self._ledger)
+
+    def _noted(self, trouble: str) -> Run:
+        measurement = self._opened().measure()
+        notes = (*measurement.notes, *self._notes, *filter(None, [trouble]))
+        measurement = replace(measurement, notes=notes)
+        return self._as_run(measurement, assess(measurement.machine, self._place), self._status)
+
+    def _as_run(self, measurement: Measurement, footprint: Footprint, status: Status) -> Run:
         labels = self._labels
         return Run(
             id=self._id,
@@ -238,7 +245,7 @@ class Measuring:
             status=status,
             started_at=self._started_at,
             measurement=measurement,
-            footprint=assess(measurement.machine, self._place),
+            footprint=footprint,
             scores=dict(self._scores),
             tags=labels.tags,
             stage=labels.stage,
@@ -248,8 +255,24 @@ class Measuring:
         )
 
 
+@overload
 def measure(
-    name: str | Callable[..., Any] | None = None,
+    name: str | None = None,
+    *,
+    save: bool = True,
+    place: str | None = None,
+    pue: float | None = None,
+    stage: str = "",
+    tags: Mapping[str, str] | None = None,
+) -> Measuring: ...
+
+
+@overload
+def measure(name: F) -> F: ...
+
+
+def measure(
+    name: Any = None,
     *,
     save: bool = True,
     place: str | None = None,
@@ -289,11 +312,10 @@ def measure(
     GreenAIError
         If what is decorated is a generator.
     """
-    text = "" if name is None or callable(name) else str(name)
+    text = name if isinstance(name, str) else ""
     words = {str(key): str(value) for key, value in (tags or {}).items()}
-    labels = Labels(text, save=save, place=place, pue=pue, stage=str(stage), tags=words)
-    measuring = Measuring(labels)
-    return measuring(name) if callable(name) else measuring
+    measuring = Measuring(Labels(text, save=save, place=place, pue=pue, stage=str(stage), tags=words))
+    return measuring if name is None or isinstance(name, str) else measuring(name)
 
 
 def outcome(error: BaseException | None) -> Status:
@@ -310,38 +332,6 @@ def last_run() -> Run | None:
     return _last.run if _last is not None else None
 
 
-def untold_trouble() -> str:
-    """Return why runs are not being saved, once; ``""`` while they are, or when it has been said."""
-    global _untold
-    sentence = _untold or ""
-    _untold = _untold and ""
-    return sentence
-
-
-def ledger_at(path: Path) -> Ledger:
-    """Return this process's ledger, moved to a path if it was at another.
-
-    What could not be saved there is saved here.
-    """
-    global _ledger
-    if _ledger is None:
-        _ledger = Ledger(path)
-        atexit.register(_close_ledger)
-    elif _ledger.path != path:
-        clerk.catch_up()
-        _ledger.move(path)
-    return _ledger
-
-
-def _close_ledger() -> None:
-    clerk.catch_up()
-    try:
-        if _ledger is not None:
-            _ledger.close()
-    except LedgerError as error:
-        print(f"greenai: {error}", file=sys.stderr)  # noqa: T201 - the last chance to say it
-
-
 @functools.lru_cache(maxsize=64)
 def _place(name: str | None, pue: float | None) -> Place:
     return find_place(name, pue=pue)
@@ -352,12 +342,15 @@ def _session(_pid: int) -> str:
     return session_id()
 
 
-def _remember(measuring: Measuring) -> None:
-    global _last
-    _last = measuring
+@functools.lru_cache(maxsize=8)
+def _nothing_seen(meter: Meter, place: str | None, pue: float | None) -> tuple[Measurement, Footprint]:
+    """Return what is known of a run that was killed before it was saved again."""
+    most_j = LOST_S * sum(counter.rated_w for counter in meter.counters)
+    source = f"nothing saved yet: at most the rated power for {LOST_S:g} s"
+    machine = Quantity(0.0, "J", "modelled", source, above=most_j, name="machine energy")
+    duration = Quantity(0.0, "s", name="duration")
+    measurement = Measurement(duration, machine, {}, None, None, Trace(()), meter.notes)
+    return measurement, assess(machine, _place(place, pue))
 
 
 _last: Measuring | None = None
-_ledger: Ledger | None = None
-_untold: str | None = None
-"""Why runs are not being saved: None while they are, empty once it has been said."""

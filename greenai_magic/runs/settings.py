@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from greenai_magic.errors import PlaceError, SettingError
-from greenai_magic.footprint.place import known_place
+from greenai_magic.errors import PlaceError
+from greenai_magic.footprint.place import checked_pue, known_place
 from greenai_magic.runs.ledger import default_ledger_path
 
 
@@ -29,6 +29,8 @@ class Settings:
         Whether runs are kept at all.
     keep_source : bool
         Whether a cell's source is kept beside its hash.
+    problems : tuple of str
+        One sentence for each value that was left out because it cannot be used.
     """
 
     country: str | None
@@ -36,25 +38,27 @@ class Settings:
     ledger: Path
     save: bool = True
     keep_source: bool = False
+    problems: tuple[str, ...] = ()
 
 
 def settings_from_environment(
     environ: Mapping[str, str] = os.environ,
     folders: tuple[Path, ...] | None = None,
 ) -> Settings:
-    """Return the defaults of this machine.
-
-    Raises
-    ------
-    SettingError
-        If a value cannot be used.
-    """
+    """Return the defaults of this machine; a value that cannot be used is left out and told."""
     texts = environment_texts(environ, folders)
-    pue, ledger = texts.get("pue"), texts.get("ledger")
+    ledger, pue = texts.get("ledger"), None
+    problems: tuple[str, ...] = ()
+    if "pue" in texts:
+        try:
+            pue = checked_pue(float(texts["pue"]))
+        except ValueError as error:
+            problems = (f"The environment's PUE {texts['pue']!r} is left out: {error}",)
     return Settings(
         country=texts.get("country"),
-        pue=_number(pue) if pue else None,
-        ledger=Path(ledger).expanduser() if ledger else default_ledger_path(),
+        pue=pue,
+        ledger=Path(ledger).expanduser().absolute() if ledger else default_ledger_path(),
+        problems=problems,
     )
 
 
@@ -100,12 +104,13 @@ def _codecarbon(environ: Mapping[str, str], folders: tuple[Path, ...] | None) ->
 
 
 def _config_files(folders: tuple[Path, ...] | None) -> list[Path]:
-    own: list[Path] = list(folders or ())
-    for find in () if folders else (Path.home, Path.cwd):
-        # Nobody's home, or a working folder that was deleted meanwhile.
-        with contextlib.suppress(RuntimeError, OSError):
-            own.append(find())
-    return [folder / ".codecarbon.config" for folder in own]
+    if folders is None:
+        folders = ()
+        for find in (Path.home, Path.cwd):
+            # Nobody's home, or a working folder that was deleted meanwhile.
+            with contextlib.suppress(RuntimeError, OSError):
+                folders = (*folders, find())
+    return [folder / ".codecarbon.config" for folder in folders]
 
 
 def _sections(files: list[Path]) -> dict[str, str]:
@@ -136,14 +141,6 @@ def _is_known(name: str) -> bool:
     except PlaceError:
         return False
     return True
-
-
-def _number(text: str) -> float:
-    try:
-        return float(text)
-    except ValueError:
-        msg = f"PUE is set to {text!r} in the environment; it must be a number such as 1.2."
-        raise SettingError(msg) from None
 
 
 _current: Settings | None = None

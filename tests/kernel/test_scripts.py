@@ -71,6 +71,51 @@ def test_a_block_is_measured_and_its_figures_are_there_inside_and_after(script: 
     assert not done.out
 
 
+def test_a_row_exists_from_the_start_and_a_killed_block_says_what_is_missing(script: Script) -> None:
+    done = script(
+        "import os, signal\n"
+        "from greenai_magic.runs.ledger import Ledger, default_ledger_path\n"
+        "with measure('killed', tags={'a': 'b'}):\n"
+        "    os.kill(os.getpid(), signal.SIGKILL)\n"
+    )
+    assert done.code == -signal.SIGKILL
+    (run,) = done.runs
+    assert (run.name, run.status, dict(run.tags)) == ("killed", "interrupted", {"a": "b"})
+    assert run.measurement.machine.high > 0
+    assert str(run.measurement.machine).startswith("<")
+    assert "is not counted" in run.measurement.notes[-1]
+
+
+def test_the_last_run_stays_when_its_object_is_used_again(script: Script) -> None:
+    done = _ok(
+        script(
+            "from greenai_magic import last_run\n"
+            "m = measure('twice')\n"
+            "with m:\n"
+            "    pass\n"
+            "first = last_run()\n"
+            "with m:\n"
+            "    assert last_run() == first\n"
+            "assert last_run() != first\n"
+        )
+    )
+    assert [run.status for run in done.runs] == ["ok", "ok"]
+
+
+def test_a_bad_value_in_the_environment_is_left_out_and_told_in_the_run(script: Script) -> None:
+    done = _ok(script("with measure('x'):\n    pass", GREENAI_PUE="abc"))
+    (run,) = done.runs
+    assert any("PUE 'abc' is left out" in note for note in run.measurement.notes)
+    assert run.footprint.place.pue.value == 1.0
+
+
+@pytest.mark.parametrize(
+    "wrong", ["measure(classmethod(print))", "measure(int)", "measure(3)", "measure()(3)"]
+)
+def test_what_cannot_be_measured_is_an_error_of_ours_at_once(script: Script, wrong: str) -> None:
+    assert "GreenAIError: measure() takes a name or a function" in script(wrong).err
+
+
 def test_figures_asked_for_before_there_are_any_are_an_error_of_ours(script: Script) -> None:
     done = script("measure().energy_j")
     assert "GreenAIError: Nothing is measured yet" in done.err
@@ -268,8 +313,6 @@ def test_a_ledger_that_cannot_be_used_is_a_note_and_stops_nothing(script: Script
 def test_a_pue_that_cannot_be_one_is_told_before_anything_runs(script: Script) -> None:
     done = script("with measure(pue=0): print('never')")
     assert done.err.splitlines()[-1].startswith("greenai_magic.errors.SettingError: PUE cannot be")
-    done = script("with measure(): print('never')", GREENAI_PUE="lots")
-    assert done.err.splitlines()[-1].startswith("greenai_magic.errors.SettingError: PUE is set to 'lots'")
     assert not done.out
 
 

@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 from traitlets import TraitError
 from traitlets.config import Config
 
-from greenai_magic.errors import SettingError
 from greenai_magic.notebook.settings import GreenAI, configured
 from greenai_magic.runs.settings import (
     current_settings,
@@ -78,13 +77,16 @@ def test_a_file_of_codecarbon_s_that_is_broken_is_not_ours_to_complain_about(
     assert environment_texts({}, (_config_file(tmp_path / "home", text),)) == {}
 
 
-def test_a_script_with_a_bad_pue_is_told_which_setting_it_is(
-    monkeypatch: pytest.MonkeyPatch,
+@pytest.mark.parametrize("text", ["lots", "-1", "nan"])
+def test_a_script_with_a_bad_pue_leaves_it_out_and_says_so(
+    monkeypatch: pytest.MonkeyPatch, text: str
 ) -> None:
-    monkeypatch.setenv("GREENAI_PUE", "lots")
+    monkeypatch.setenv("GREENAI_PUE", text)
     use_settings(None)
-    with pytest.raises(SettingError, match="PUE is set to 'lots' in the environment"):
-        current_settings()
+    settings = current_settings()
+    assert settings.pue is None
+    (problem,) = settings.problems
+    assert f"PUE {text!r} is left out" in problem
 
 
 def test_a_profile_is_stronger_than_the_environment() -> None:

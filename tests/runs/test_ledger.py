@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-import signal
 import sqlite3
-import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import closing
@@ -21,8 +19,8 @@ from hypothesis import strategies as st
 
 from greenai_magic.arithmetic import total
 from greenai_magic.errors import LedgerError
-from greenai_magic.runs import ledger as module
-from greenai_magic.runs.ledger import Ledger, default_ledger_path, session_id
+from greenai_magic.runs.ledger import Ledger, default_ledger_path
+from greenai_magic.runs.session import session_id
 from tests.runs.factories import make_place, make_run
 
 NOON = datetime(2025, 3, 1, 12, tzinfo=timezone.utc)
@@ -116,6 +114,26 @@ def test_a_running_row_is_replaced_as_it_goes(ledger: Ledger) -> None:
         ledger.write(make_run(id="a", status=status, energy_j=energy_j, session=session_id()))
         (run,) = ledger.runs()
         assert (run.measurement.machine.value, run.status) == (pytest.approx(energy_j, rel=1e-3), status)
+
+
+def test_a_run_goes_on_in_its_row_until_it_ends(ledger: Ledger) -> None:
+    run = make_run(id="a", status="running", energy_j=1.0, session=session_id())
+    ledger.write(run)
+    later = make_run(energy_j=50.0, duration_s=5.0)
+    figures = later.measurement.duration, later.measurement.machine, later.footprint.gwp
+    ledger.go_on("a", *figures)
+    now = ledger.get("a")
+    assert (now.status, now.name, now.tags) == ("running", run.name, run.tags)
+    assert now.measurement.machine.value == pytest.approx(later.measurement.machine.value)
+    assert (now.measurement.machine.low, now.measurement.duration.value) == (figures[1].low, 5.0)
+    assert now.footprint.gwp.value == pytest.approx(
+        later.measurement.machine.value * run.footprint.gwp.value / run.measurement.machine.value
+    )
+    assert ledger.totals()[0].machine.value == pytest.approx(figures[1].value)
+    ended = make_run(id="a", energy_j=60.0)
+    ledger.write(ended)
+    ledger.go_on("a", *figures)
+    assert ledger.get("a").to_dict() == ended.to_dict()
 
 
 def test_a_finished_run_refuses_another_end(ledger: Ledger) -> None:
@@ -241,25 +259,3 @@ def test_the_ledger_lives_in_the_users_data_folder(
 ) -> None:
     monkeypatch.setattr(sys, "platform", platform)
     assert default_ledger_path(environ) == folder / "greenai_magic" / "ledger.sqlite"
-
-
-def test_a_session_is_one_process() -> None:
-    show = f"from {module.__name__} import session_id; print(session_id())"
-    other = subprocess.run(
-        [sys.executable, "-c", show], capture_output=True, text=True, check=True
-    ).stdout.strip()
-    assert session_id() == session_id() != other
-    assert other.split(":")[0] == session_id().split(":")[0]
-
-
-@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="only /proc tells when a process started")
-def test_a_program_whose_name_looks_like_a_status_is_read_right(tmp_path: Path) -> None:
-    sleeper = tmp_path / "a) Z 1 ("
-    sleeper.symlink_to("/bin/sleep")
-    process = subprocess.Popen([sleeper, "60"])
-    try:
-        assert module._start_time(str(process.pid)).isdigit()
-    finally:
-        process.send_signal(signal.SIGKILL)
-        process.wait()
-    assert module._start_time(str(process.pid)) == ""

@@ -18,7 +18,8 @@ import pytest
 
 from greenai_magic.errors import LedgerError
 from greenai_magic.runs import ledger as module
-from greenai_magic.runs.ledger import Ledger, session_id
+from greenai_magic.runs.ledger import Ledger
+from greenai_magic.runs.session import session_id
 from tests.runs.factories import make_run
 
 needs_proc = pytest.mark.skipif(
@@ -28,7 +29,8 @@ needs_proc = pytest.mark.skipif(
 GO_ON_UNTIL_KILLED = """
 import sys
 from pathlib import Path
-from greenai_magic.runs.ledger import Ledger, session_id
+from greenai_magic.runs.ledger import Ledger
+from greenai_magic.runs.session import session_id
 from tests.runs.factories import make_run
 
 ledger = Ledger(Path(sys.argv[1]))
@@ -100,6 +102,7 @@ def test_a_killed_process_leaves_an_interrupted_run_with_all_it_had_written(
     run = ledger.get(run_id)
     assert run.status == "interrupted"
     assert run.measurement.machine.value == pytest.approx(7.0, rel=1e-3)
+    assert "is not counted" in run.measurement.notes[-1]
     assert [run.name for run in ledger.runs()] == ["doomed", "before"]
     assert {row.group: row.count for row in ledger.totals("status")} == {"ok": 1, "interrupted": 1}
 
@@ -204,7 +207,9 @@ def test_reading_shows_what_waited_once_the_file_is_free(ledger: Ledger, path: P
     with closing(sqlite3.connect(path, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
         ledger.write(make_run(name="waited"))
+        assert ledger.waiting == 1
     assert {run.name for run in ledger.runs()} == {"first", "waited"}
+    assert ledger.waiting == 0
 
 
 def test_too_many_waiting_runs_are_told(ledger: Ledger, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -281,7 +286,7 @@ def test_memory_holds_only_so_many_runs_and_the_newest(
     monkeypatch.setattr(module, "UNSAVED_RUNS", 3)
     ledger = Ledger(Path(os.devnull) / "ledger.sqlite")
     for i in range(5):
-        with pytest.raises(LedgerError, match="not saved"):
+        with pytest.raises(LedgerError, match="not saved" if i < 3 else f"{i - 2} older ones are lost"):
             ledger.write(make_run(name=f"{i}"))
     ledger.move(tmp_path / "ledger.sqlite")
     assert {run.name for run in ledger.runs()} == {"2", "3", "4"}
