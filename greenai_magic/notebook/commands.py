@@ -30,6 +30,7 @@ def status(session: Session, _options: Namespace) -> None:
         status_text(
             meter.kernel.measure(),
             sources,
+            meter.notes,
             session.place(),
             auto=session.automatic is not None and session.automatic.on,
         )
