@@ -31,12 +31,10 @@ _PREFIXES = ((1e-9, "n"), (1e-6, "µ"), (1e-3, "m"), (1.0, ""), (1e3, "k"), (1e6
 _TONNE_G = 1e6
 DUST = 1e-9
 """Below this part of a figure, a difference is rounding."""
-_RESOLVED = 0.1
-"""Below this part of its upper bound, a figure that may be zero says nothing that the bound does not."""
 _TIMES = ((1e-6, "µs"), (1e-3, "ms"), (1.0, "s"), (60.0, "min"), (3600.0, "h"))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Quantity:
     """A physical figure that carries all that is needed to judge it.
 
@@ -131,6 +129,9 @@ class Quantity:
     def __str__(self) -> str:
         return show(self)
 
+    def __repr__(self) -> str:
+        return f"<Quantity {self.name}: {self}, {self.basis}>"
+
     def to_dict(self, *, explained: bool = True) -> dict[str, Any]:
         """Return plain types that JSON can hold; parts at their default are left out.
 
@@ -172,19 +173,17 @@ def show(quantity: Quantity, *, digits: int | None = None) -> str:
     """Return the figure as people read it: scaled unit, two significant digits, 95 % interval.
 
     Three digits where the interval is within about ±10 % (geometric standard deviation under 1.05).
-    Energy is shown in Wh. A figure that its counter could not resolve shows only its upper bound.
-    ``digits`` asks for another number of digits.
+    Energy is shown in Wh. A figure that may be zero shows only its upper bound, and so does all that
+    is made from it by multiplying. ``digits`` asks for another number of digits.
     """
     low, high = quantity.low, quantity.high
-    unresolved = low == 0 and quantity.value < _RESOLVED * high
     tight = low > 0 and math.log(high / low) < 2 * Z95 * math.log(1.05)
     digits = digits or (3 if tight else 2)
-    # Rounded before the prefix is chosen: 0.999 kWh is 1.0 kWh, not 1000 Wh.
-    shown = high if unresolved else quantity.value
-    scale, unit = _shown_unit(float(f"{shown:.{digits - 1}e}"), quantity.unit)
+    # The upper bound has the most digits before the point. Rounded first: 0.999 kWh is 1.0 kWh, not 1000 Wh.
+    scale, unit = _shown_unit(float(f"{high:.{digits - 1}e}"), quantity.unit)
     gap = " " if unit else ""
-    if unresolved:
-        return f"< {significant(high / scale, 2)}{gap}{unit}"
+    if low == 0 < high:
+        return f"< {significant(high / scale, digits)}{gap}{unit}"
     text = f"{significant(quantity.value / scale, digits)}{gap}{unit}"
     if low == high:
         return text

@@ -12,7 +12,7 @@ import re
 
 import pytest
 from figures import WHOLE, figures, sizes
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from greenai_magic.arithmetic import excess, product, ratio, total
@@ -27,7 +27,7 @@ from greenai_magic.quantity import JOULES_PER_KWH, Z95, Quantity, show, signific
     [
         (Quantity(0.80347, "kg", spread={"all": math.log(1.36 / 0.52) / 2 / Z95}), "0.80 kg (0.50–1.3)"),
         (Quantity(0.80347, "kg", below=0.28347, above=0.55653), "0.80 kg (0.52–1.4)"),
-        (Quantity(803.47, "g CO2e", spread={"all": 0.2}), "800 g CO2e (540–1200)"),
+        (Quantity(803.47, "g CO2e", spread={"all": 0.2}), "0.80 kg CO2e (0.54–1.2)"),
         (Quantity(1234.5, "g CO2e", spread={"all": 0.02}), "1.23 kg CO2e (1.19–1.28)"),
         (Quantity(999.7, "g CO2e", spread={"all": 0.2}), "1.0 kg CO2e (0.68–1.5)"),
         (Quantity(2.5e6, "g CO2e", spread={"all": 0.2}), "2.5 t CO2e (1.7–3.7)"),
@@ -36,7 +36,7 @@ from greenai_magic.quantity import JOULES_PER_KWH, Z95, Quantity, show, signific
         (Quantity(3.6, "J", spread={"all": 0.3}), "1.0 mWh (0.56–1.8)"),
         (Quantity(0.0, "J", above=3.6), "< 1.0 mWh"),
         (Quantity(0.1, "J", below=0.1, above=3.6), "< 1.0 mWh"),
-        (Quantity(1.8, "J", below=1.8, above=1.8), "500 µWh (0–1000)"),
+        (Quantity(1.8, "J", below=1.8, above=1.8), "< 1.0 mWh"),
         (Quantity(0.0, "J"), "0 Wh"),
         (Quantity(0.0, "s"), "0 s"),
         (Quantity(0.25, "1", below=0.15, above=0.5), "0.25 (0.10–0.75)"),
@@ -63,9 +63,33 @@ def test_rounding_keeps_half_a_unit_of_the_last_digit(number, digits):
 
 
 @given(figures())
-def test_only_the_bound_is_shown_where_the_value_is_not_resolved(figure):
-    unresolved = figure.low == 0 and figure.value < figure.high / 10
-    assert show(figure).startswith("<") == unresolved
+def test_only_the_bound_is_shown_of_what_may_be_zero(figure):
+    assert show(figure).startswith("<") == (figure.low == 0 < figure.high)
+
+
+@given(figures(unit="J"), st.floats(1e-3, 1.0))
+def test_energy_and_its_co2e_are_both_bounds_or_neither_is(energy, log_sd):
+    assume(energy.low == 0 or energy.low > 1e-6 * energy.value)
+    grid = Quantity(44.0, "g CO2e/kWh", spread={"grid": log_sd}, name="grid intensity")
+    co2e = product([energy, grid], "g CO2e", name="CO2e", divisor=JOULES_PER_KWH)
+    assert show(co2e).startswith("<") == show(energy).startswith("<")
+
+
+@pytest.mark.parametrize(
+    ("figure", "text"),
+    [
+        (Quantity(0.56, "W", below=0.5, above=4.44), "0.56 W (0.060–5.0)"),
+        (Quantity(0.56, "W", below=0.56, above=4.44), "< 5.0 W"),
+        (Quantity(990.0, "W", below=0.0, above=20.0), "0.990 kW (0.990–1.01)"),
+    ],
+)
+def test_no_bound_has_more_digits_than_it_deserves(figure, text):
+    assert show(figure) == text
+
+
+def test_a_figure_at_the_end_of_a_cell_is_one_short_line():
+    figure = Quantity(49e-6, "g CO2e", "modelled", "a source", {"all": 0.35}, name="CO2e")
+    assert repr(figure) == "<Quantity CO2e: 49 µg CO2e (25–97), modelled>"
 
 
 def test_as_many_digits_are_shown_as_asked_for():

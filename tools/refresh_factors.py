@@ -44,7 +44,25 @@ LIFE_CYCLE = "life-cycle, generation-based, yearly average"
 LB_PER_MWH = 0.45359237  # g/kWh; the international pound is 453.59237 g
 GOOGLE_YEAR = 2023  # codecarbon gives none; its values are Google's file for that year, row for row
 # What people write and no table of names has.
-ALSO = {"ARE": ("UAE",), "CIV": ("Ivory Coast",), "GBR": ("UK", "Great Britain")}
+ALSO = {
+    "ARE": ("UAE",),
+    "AUT": ("Österreich",),
+    "BEL": ("België", "Belgique"),
+    "BRA": ("Brasil",),
+    "CHE": ("Schweiz", "Suisse", "Svizzera"),
+    "CIV": ("Ivory Coast",),
+    "DEU": ("Deutschland",),
+    "DNK": ("Danmark",),
+    "ESP": ("España",),
+    "FIN": ("Suomi",),
+    "GBR": ("UK", "Great Britain", "England", "Scotland", "Wales", "Northern Ireland"),
+    "ITA": ("Italia",),
+    "MAR": ("Maroc",),
+    "NLD": ("Nederland",),
+    "NOR": ("Norge",),
+    "POL": ("Polska",),
+    "SWE": ("Sverige",),
+}
 # How the provincial mixes and the table of factors by source spell the same source.
 SOURCES = {"naturalGas": "natural_gas", "hydro": "hydroelectricity"}
 COUNTRIES = {country.alpha_2: country for country in pycountry.countries}

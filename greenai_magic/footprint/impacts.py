@@ -50,7 +50,7 @@ class Line:
     quantity: Quantity
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Footprint:
     """Lines that were counted, and the names of those that were not.
 
@@ -68,12 +68,20 @@ class Footprint:
     not_assessed: tuple[str, ...]
     place: Place
 
+    def __repr__(self) -> str:
+        figures = ", ".join(f"{line.criterion} {line.quantity}" for line in self.lines)
+        return f"<Footprint in {self.place.name}: {figures or 'nothing counted'}>"
+
+    @property
+    def gwp_lines(self) -> tuple[Line, ...]:
+        """The lines that ``gwp`` adds up; a market-based one says the same electricity again."""
+        gwp = (line for line in self.lines if line.criterion == "gwp")
+        return tuple(line for line in gwp if line.scope != "2 market-based")
+
     @property
     def gwp(self) -> Quantity:
         """Global warming potential of the lines counted, location-based, in g CO2e."""
-        counted = [
-            line.quantity for line in self.lines if line.criterion == "gwp" and line.scope != "2 market-based"
-        ]
+        counted = [line.quantity for line in self.gwp_lines]
         return counted[0] if len(counted) == 1 else total(counted, name="CO2e")
 
     def to_dict(self) -> dict[str, Any]:

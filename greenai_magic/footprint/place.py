@@ -28,7 +28,11 @@ HOURLY_GSD = 1.3
 PUE_GSD = 1.05
 """Of a PUE that somebody declares."""
 PUE_MAX = 5.0
-"""A building that spends more than this on cooling is a slip of the pen."""
+"""Larger values are taken for typing errors."""
+MANY_GRIDS = "eu|european union|europe|africa|america|north america|south america|asia|oceania|middle east"
+"""Names that are no single grid, by their keys."""
+ALSO_MEANT = {"congo": ["COD"]}
+"""Countries that share a name with the one that the tables give it to."""
 SUGGESTIONS = 3
 SHOWN_LETTERS = 60
 
@@ -154,9 +158,11 @@ def known_place(name: str, *, pue: float | None = None) -> Place:
     return Place(code, row["name"], _grid_intensity(row), _pue(code, pue), hint, life_cycle)
 
 
-def place_codes() -> list[str]:
-    """Return the code of every place that the tables know, in order."""
-    return sorted(_rows())
+def places_beginning(text: str) -> list[str]:
+    """Return the code of every place of which a code or a name begins so, in order; case does not matter."""
+    start = place_key(text)
+    found = (codes for key, codes in _index().items() if key.startswith(start))
+    return sorted({code for codes in found for code in codes})
 
 
 def checked_pue(pue: float) -> float:
@@ -225,10 +231,13 @@ def _pue(code: str, declared: float | None) -> Quantity:
 def _meanings(key: str) -> list[str]:
     """Return the codes that a name may mean: what it is read as, then regions it is short for."""
     short = (f"{country}/{key.upper()}" for country in ("USA", "CAN"))
-    return [*_index().get(key, ()), *(code for code in short if code in _rows())]
+    named = [*_index().get(key, ()), *ALSO_MEANT.get(key, ())]
+    return [*named, *(code for code in short if code in _rows())]
 
 
 def _unknown(name: str, key: str) -> str:
+    if key in MANY_GRIDS.split("|"):
+        return f"{name[:SHOWN_LETTERS]!r} is many grids: write a country, such as FRA (France)."
     index = _index()
     holding = (known for known in index if f" {key} " in f" {known} ")
     near = difflib.get_close_matches(key[:SHOWN_LETTERS], index, n=SUGGESTIONS, cutoff=0.8)

@@ -11,7 +11,7 @@ from greenai_magic.meter.trace import Trace
 from greenai_magic.quantity import Quantity
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Measurement:
     """The energy of one window, every figure with its interval.
 
@@ -41,6 +41,9 @@ class Measurement:
     attributed: Quantity | None
     trace: Trace
     notes: tuple[str, ...] = field(default=())
+
+    def __repr__(self) -> str:
+        return f"<Measurement {self.duration}: {self.machine}>"
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain types that JSON can hold, nothing lost."""

@@ -58,5 +58,5 @@ def notes_between(start: Snapshot, end: Snapshot, machine: Quantity) -> list[str
     if slept_s:
         notes.append(f"The machine slept for {slept_s:.0f} s meanwhile; energy while asleep is not counted.")
     if machine.low == 0:
-        notes.append("Shorter than the counters can resolve: only an upper bound is known.")
+        notes.append("Too short to tell: only an upper bound of its energy is known.")
     return notes

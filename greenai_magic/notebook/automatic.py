@@ -63,7 +63,8 @@ class Automatic:
         measuring = self._runs.pop() if self._runs else None
         if measuring is None or not attempt("This cell's figures are lost", measuring.stop):
             return
-        status = outcome(result.error_before_exec or result.error_in_exec)
-        # A mistake in writing has used nothing.
-        shown = self._settings.card and result.error_before_exec is None
-        conclude(measuring, status, shown=shown)
+        if result.error_before_exec is not None:
+            # A mistake in writing has run nothing.
+            measuring.discard()
+            return
+        conclude(measuring, outcome(result.error_in_exec), shown=self._settings.card)

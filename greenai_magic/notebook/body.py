@@ -77,6 +77,18 @@ def compile_body(shell: InteractiveShell, body: str, header: str) -> Body:
     return Body(tuple(codes), last[0] if last else None, filename)
 
 
+def compile_expression(shell: InteractiveShell, expression: str) -> Body:
+    """Compile one expression of the user's, such as a score.
+
+    Raises
+    ------
+    SyntaxError
+        If it is none.
+    """
+    filename = shell.compile.cache(expression, _cell_number(shell))
+    return Body((), shell.compile(expression, filename, "eval"), filename)
+
+
 def run_body(
     shell: InteractiveShell,
     body: Body,

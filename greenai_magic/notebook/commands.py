@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from greenai_magic.notebook.session import Session
 
+RUNS_SHOWN = 10
 _NOTHING_YET = "Nothing measured yet in this kernel: put %%carbon on a cell."
 
 
@@ -30,8 +31,9 @@ def status(session: Session, _options: Namespace) -> None:
         status_text(
             meter.kernel.measure(),
             sources,
+            meter.notes,
             session.place(),
-            auto=session.automatic is not None and session.automatic.on,
+            auto=session.measures_every_cell,
         )
     )
 
@@ -40,7 +42,9 @@ def history(_session: Session, options: Namespace) -> None:
     """List the last runs of the ledger, and its totals."""
     clerk.catch_up()
     ledger = clerk.ledger_at(current_settings().ledger)
-    print(history_text(ledger.runs(options.n), ledger.totals("status")))
+    print(history_text(ledger.runs(options.n or RUNS_SHOWN), ledger.totals("status")))
+    if ledger.waiting:
+        print(f"Not in the file yet, and so not above: {ledger.waiting} of the last runs.")
 
 
 def last(_session: Session, options: Namespace) -> None:

@@ -1,4 +1,4 @@
-"""Completion of the magics' options, names of places included."""
+"""Completion of the magics' options, names of places and of the user's variables included."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING, Any
 
 from IPython.core.completer import SimpleCompletion, context_matcher
 
-from greenai_magic.footprint.place import place_codes
+from greenai_magic.footprint.place import places_beginning
+from greenai_magic.notebook.magics import COMMANDS
 
 if TYPE_CHECKING:
-    from argparse import ArgumentParser
-
     from IPython.core.completer import CompletionContext, SimpleMatcherResult
     from IPython.core.interactiveshell import InteractiveShell
 
 _LINE = re.compile(r"^\s*(?P<magic>%%carbon|%carbon|%greenai)\s+(?P<rest>.*)$")
 _MAGICS = {"%%carbon": ("cell", "carbon"), "%carbon": ("line", "carbon"), "%greenai": ("line", "greenai")}
+_AFTER = {"auto": ["on", "off"], "history": ["-n"], "last": ["--explain"]}
 
 
 def option_matcher(shell: InteractiveShell) -> Any:
@@ -26,25 +26,30 @@ def option_matcher(shell: InteractiveShell) -> Any:
     def greenai_options(context: CompletionContext) -> SimpleMatcherResult:
         line = context.full_text.split("\n")[context.cursor_line][: context.cursor_position]
         match = _LINE.match(line)
-        if match is None:
-            return {"completions": []}
-        kind, name = _MAGICS[match["magic"]]
-        words = match["rest"].split()
-        token = context.token
-        before = words[-2:-1] if words and line[-1:].strip() else words[-1:]
-        choices = _choices(shell.magics_manager.magics[kind][name].parser, before[0] if before else "")
-        found = [SimpleCompletion(text=choice) for choice in choices if choice.startswith(token)]
-        return {"completions": found, "suppress": bool(found)}
+        found = _choices(shell, match["magic"], match["rest"], context.token) if match else []
+        return {"completions": [SimpleCompletion(text=choice) for choice in found], "suppress": bool(found)}
 
     return greenai_options
 
 
-def _choices(parser: ArgumentParser, before: str) -> list[str]:
-    actions = parser._option_string_actions  # noqa: SLF001 - argparse has no public look-up
-    if before == "--place":
-        codes: list[str] = place_codes()
-        return codes
-    if before in actions and actions[before].nargs is None:
-        return []
-    positional = [str(c) for action in parser._actions for c in action.choices or ()]  # noqa: SLF001
-    return [*positional, *(option for option in actions if option.startswith("--"))]
+def _choices(shell: InteractiveShell, magic: str, rest: str, token: str) -> list[str]:
+    """Return what the token may become; what stands there already where nothing else may, not even a file."""
+    kind, name = _MAGICS[magic]
+    before = rest.split()[:-1] if rest[-1:].strip() else rest.split()
+    last = before[-1] if before else ""
+    parser = shell.magics_manager.magics[kind][name].parser
+    options = parser._option_string_actions  # noqa: SLF001 - argparse has no public look-up
+    if magic == "%greenai":
+        found = _AFTER.get(before[0], []) if before else list(COMMANDS)
+    elif last == "--place":
+        return places_beginning(token) or [token]
+    elif last == "--score":
+        if "." in token:
+            return []
+        found = [name for name in shell.user_ns if not name.startswith("_")]
+        found = [name for name in found if name not in shell.user_ns_hidden]
+    elif last in options and options[last].nargs is None:
+        found = []
+    else:
+        return [option for option in options if option.startswith("--") and option.startswith(token)]
+    return [choice for choice in found if choice.startswith(token)] or [token]

@@ -1,4 +1,4 @@
-"""`%%carbon --crosscheck`: CodeCarbon's figures for the same cell beside ours, and why they differ.
+"""`%%carbon --crosscheck`: CodeCarbon's figures for the same cell next to ours, and why they differ.
 
 CodeCarbon's task interface on one long-lived offline tracker: its start and stop would miss cells
 under 50 ms, and its default tracker asks the network where it is.
@@ -9,29 +9,46 @@ from __future__ import annotations
 import contextlib
 import io
 import os
+import time
 from typing import Any
 
 from greenai_magic.arithmetic import total
-from greenai_magic.errors import MissingExtra
+from greenai_magic.errors import GreenAIError, MissingExtra
+from greenai_magic.meter.models import MEMORY_W_PER_GB
 from greenai_magic.quantity import JOULES_PER_KWH, Quantity, show
 from greenai_magic.runs.run import Run
 
 _QUIET = "critical"
 _ROUNDING = 1e-3
 _tracker: Any = None
+_under_way = False
 
 
 class CrossCheck:
     """One task of CodeCarbon's tracker, begun just before our window and ended just after it."""
 
     def start(self) -> None:
-        """Begin the task."""
+        """Begin the task.
+
+        Raises
+        ------
+        GreenAIError
+            If another one is under way: to CodeCarbon both would be the same.
+        """
+        global _under_way
+        if _under_way:
+            msg = "CodeCarbon measures one cell at a time, and is measuring another."
+            raise GreenAIError(msg)
         self._tracker = _warm_tracker()
-        self._tracker.start_task("greenai")
+        self._task = f"greenai {time.monotonic_ns()}"
+        self._tracker.start_task(self._task)
+        _under_way = True
 
     def stop(self) -> None:
         """End the task."""
-        self._theirs = self._tracker.stop_task("greenai")
+        global _under_way
+        _under_way = False
+        self._theirs = self._tracker.stop_task(self._task)
 
     def comparison(self, run: Run) -> str:
         """Return both figures side by side, given our run."""
@@ -61,9 +78,9 @@ def comparison(run: Run, theirs: Any, cpu_mode: str) -> str:
             "GPU",
             total(gpus, name="gpu") if gpus else None,
             theirs.gpu_energy,
-            "same NVML counters, read at other moments",
+            _gpu_cause(theirs),
         ),
-        ("all", run.measurement.machine, theirs.energy_consumed, "the sum of the above"),
+        ("all", run.measurement.machine, theirs.energy_consumed, "as its parts differ"),
     ]
     lines = [f"Crosscheck with CodeCarbon {theirs.codecarbon_version}"]
     for name, mine, kwh, cause in rows:
@@ -97,8 +114,17 @@ def _memory_cause(ours: Any) -> str:
     if "dram" in ours:
         return "ours is measured; CodeCarbon adds 5 W for each memory module that it guesses"
     if "memory" in ours:
-        return "ours is 0.37 W/GB; CodeCarbon adds 5 W for each memory module that it guesses"
+        return f"ours is {MEMORY_W_PER_GB} W/GB; CodeCarbon adds 5 W for each memory module that it guesses"
     return "our processor figure holds memory already; CodeCarbon adds 5 W for each module that it guesses"
+
+
+def _gpu_cause(theirs: Any) -> str:
+    if theirs.gpu_energy:
+        return "same NVML counters, read at other moments"
+    return (
+        "CodeCarbon saw no GPU: it needs the nvidia-smi program, and takes a UUID or a MIG name in "
+        "CUDA_VISIBLE_DEVICES for none"
+    )
 
 
 def _warm_tracker() -> Any:

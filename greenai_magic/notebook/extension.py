@@ -33,13 +33,15 @@ class Extension:
         from greenai_magic.runs import clerk
 
         shell, settings = self._session.shell, self._session.settings
-        self._session.measure_every_cell(on=False)
+        if self._session.measures_every_cell:
+            print("greenai: Cells are no longer measured by themselves; `%greenai auto on` brings that back.")
+            self._session.measure_every_cell(on=False)
         magics.unregister(self._session)
         shell.configurables.remove(settings)
         shell.Completer.custom_matchers.remove(self._matcher)
         settings.unobserve_all()
         self._opening.join()
-        clerk.catch_up()
+        clerk.close_ledger()
         use_settings(None)
         meter = use_meter(None)
         if meter is not None:

@@ -1,23 +1,52 @@
-"""What stands on a magic's line: words, quotes, names of variables."""
+"""What stands on a magic's line: words, quotes, brackets, names of variables."""
 
 from __future__ import annotations
 
+import builtins
 import keyword
-import re
+from argparse import ArgumentTypeError
 from typing import TYPE_CHECKING, Any
 
 from IPython.core.error import UsageError
 
+from greenai_magic.footprint.place import PUE_MAX, checked_pue
+
 if TYPE_CHECKING:
     from argparse import Namespace
 
-WORD = re.compile(r"""(?:"[^"]*"|'[^']*'|\S)+""")
+_CLOSING = {'"': '"', "'": "'", "(": ")", "[": "]", "{": "}"}
+_QUOTES = "\"'"
+HELP = ("-h", "--help")
+MOST_RUNS = 1_000_000
+
+
+def words(line: str) -> list[tuple[int, str]]:
+    """Return where each word of a line begins, and the word; quotes and brackets keep their spaces.
+
+    What nothing closes opens nothing: ``don't`` is a word.
+    """
+    found: list[tuple[int, str]] = []
+    begin: int | None = None
+    awaited: list[str] = []
+    for i, char in enumerate(line):
+        closing = _CLOSING.get(char)
+        if char.isspace() and not awaited:
+            if begin is not None:
+                found.append((begin, line[begin:i]))
+            begin = None
+            continue
+        begin = i if begin is None else begin
+        if awaited and char == awaited[-1]:
+            awaited.pop()
+        elif closing and awaited[-1:] not in (['"'], ["'"]) and closing in line[i + 1 :]:
+            awaited.append(closing)
+    return found if begin is None else [*found, (begin, line[begin:].rstrip())]
 
 
 def unquoted(text: str) -> str:
     """Return text without the quotes around all of it."""
     quote = text[:1]
-    wrapped = len(text) > 1 and quote in "\"'" and text[-1] == quote and quote not in text[1:-1]
+    wrapped = len(text) > 1 and quote in _QUOTES and text[-1] == quote and quote not in text[1:-1]
     return text[1:-1] if wrapped else text
 
 
@@ -29,9 +58,53 @@ def parsed(magic: Any, line: str) -> Namespace:
     UsageError
         If there is one that the magic does not know, or a variable that cannot be one.
     """
-    options: Namespace = magic.parser.parse_args(WORD.findall(line))
-    word = getattr(options, "output", None)
-    if word is not None and (not word.isidentifier() or keyword.iskeyword(word)):
-        msg = f"-o needs the name of a variable, and {word!r} cannot be one."
+    parser = magic.parser
+    # To `%carbon`, what is short for an option would be a part of the statement.
+    parser.allow_abbrev = False
+    options: Namespace
+    options, rest = parser.parse_known_args([word for _, word in words(line)])
+    if rest:
+        raise UsageError(_not_understood(rest, f"%{parser.prog}"))
+    name = getattr(options, "output", None)
+    if name is not None and not _can_be_a_variable(name):
+        msg = f"-o needs the name of a variable of your own, and {name!r} cannot be one."
         raise UsageError(msg)
     return options
+
+
+def pue(text: str) -> float:
+    """Return the PUE that a word gives, for argparse."""
+    try:
+        return checked_pue(float(unquoted(text)))
+    except ValueError:
+        msg = f"{text} is not a number from 1 (a laptop) to {PUE_MAX:g}"
+        raise ArgumentTypeError(msg) from None
+
+
+def how_many(text: str) -> int:
+    """Return the number of runs that a word gives, for argparse."""
+    try:
+        number = int(text)
+    except ValueError:
+        number = 0
+    if not 1 <= number <= MOST_RUNS:
+        msg = f"{text} is not a whole number from 1 to {MOST_RUNS}"
+        raise ArgumentTypeError(msg)
+    return number
+
+
+def _not_understood(rest: list[str], magic: str) -> str:
+    if set(rest) & set(HELP):
+        return f"`{magic}?` shows the options, with examples."
+    if rest[0].startswith("-"):
+        return f"{magic} has no option {rest[0]}: `{magic}?` shows those it has."
+    return (
+        f"{' '.join(rest)!r} is too much for {magic}: "
+        'put in quotes what has spaces, as in `%%carbon "my run"`.'
+    )
+
+
+def _can_be_a_variable(name: str) -> bool:
+    # Python's and IPython's own names would be lost, and IPython fills _, In and Out itself.
+    taken = keyword.iskeyword(name) or hasattr(builtins, name) or name in ("In", "Out", "exit", "quit")
+    return name.isidentifier() and not taken and bool(name.strip("_"))

@@ -11,8 +11,8 @@ from IPython.core.magic import needs_local_scope, no_var_expand, output_can_be_s
 from IPython.core.magic_arguments import MagicArgumentParser, argument, magic_arguments
 
 from greenai_magic.errors import GreenAIError
-from greenai_magic.notebook.body import Body, bare_syntax_error, compile_body, run_body
-from greenai_magic.notebook.line import WORD, parsed, unquoted
+from greenai_magic.notebook.body import Body, bare_syntax_error, compile_body, compile_expression, run_body
+from greenai_magic.notebook.line import HELP, how_many, parsed, pue, unquoted, words
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from greenai_magic.runs.run import Status
 
 COMMANDS = ("status", "history", "last", "config", "auto", "help")
+_OWNERS = {"auto": "value", "history": "n", "last": "explain"}
+"""What each command takes, and no other does."""
 
 _OPTIONS = (
     argument(
@@ -35,11 +37,11 @@ _OPTIONS = (
     argument(
         "--place", type=unquoted, help="where the electricity comes from: FRA, USA/CA, gcp/europe-west9"
     ),
-    argument("--pue", type=float, help="energy of the building over energy of the devices, 1 or more"),
+    argument("--pue", type=pue, help="energy of the building over energy of the devices, 1 to 5"),
     argument("-o", "--output", metavar="VAR", type=unquoted, help="put the Run into this variable"),
     argument("--quiet", action="store_true", help="show no card"),
     argument("--no-save", action="store_true", help="keep the run out of the ledger"),
-    argument("--crosscheck", action="store_true", help="measure with CodeCarbon beside, and compare"),
+    argument("--crosscheck", action="store_true", help="run CodeCarbon alongside, and compare"),
 )
 
 
@@ -73,7 +75,7 @@ class Magics:
             %%carbon
             model.fit(X, y)
 
-            %%carbon big-model --stage training --score accuracy=model.score(X_test,y_test)
+            %%carbon big-model --stage training --score accuracy=model.score(X_test, y_test)
             model.fit(X, y)
 
             %%carbon --place FRA --pue 1.2 -o run --quiet
@@ -104,15 +106,16 @@ class Magics:
         """
         __tracebackhide__ = True
         given, statement = split_statement(self.carbon_line.parser, line)
+        options = parsed(self.carbon_line, given)
         if not statement:
             msg = "%carbon needs a statement to measure, as in `%carbon model.fit(X, y)`."
             raise UsageError(msg)
-        return self._measured(parsed(self.carbon_line, given), statement, "", local_ns)
+        return self._measured(options, statement, "", local_ns)
 
     @magic_arguments()
     @argument("command", nargs="?", default="help", choices=COMMANDS, help="what to do")
-    @argument("value", nargs="?", choices=("on", "off"), help="for auto")
-    @argument("-n", type=int, default=10, help="how many runs history shows")
+    @argument("value", nargs="?", choices=("on", "off"), help="auto: whether every cell is measured")
+    @argument("-n", type=how_many, help="history: how many runs; 10 when left out")
     @argument("--explain", action="store_true", help="last: formulas, inputs and sources of its figures")
     def greenai(self, line: str) -> None:
         """Look at what was measured, and set how.
@@ -133,6 +136,10 @@ class Magics:
         from greenai_magic.notebook import commands
 
         options = parsed(self.greenai, line)
+        for owner, name in _OWNERS.items():
+            if getattr(options, name) and options.command != owner:
+                msg = f"That belongs to `%greenai {owner}`, not to `%greenai {options.command}`."
+                raise UsageError(msg)
         try:
             getattr(commands, options.command)(self._session, options)
         except GreenAIError as error:
@@ -149,7 +156,7 @@ class Magics:
         from greenai_magic.runs.measure import outcome
 
         __tracebackhide__ = True
-        scores = dict(_pair(text, "--score accuracy=model.score(X,y)") for text in options.score)
+        scores = dict(map(self._compiled_score, options.score))
         measuring = _prepared(options, source)
         body = self._compiled(source, header)
         check = _crosscheck() if options.crosscheck else None
@@ -177,37 +184,53 @@ class Magics:
         self,
         measuring: Measuring,
         options: Namespace,
-        scores: dict[str, str],
+        scores: dict[str, Body],
         status: Status,
         check: CrossCheck | None,
     ) -> None:
         from greenai_magic.notebook.display import attempt, conclude
 
-        for name, expression in scores.items():
-            score = functools.partial(self._score, measuring, name, expression)
-            attempt(f"The score {name} is not kept", score)
-        conclude(measuring, status, shown=self._session.settings.card and not options.quiet)
-        if options.output is not None:
-            attempt("The run is in no variable", lambda: self._shell.push({options.output: measuring.run}))
-        if check is not None:
-            attempt("The crosscheck cannot be shown", lambda: print(check.comparison(measuring.run)))
+        try:
+            for name, body in scores.items():
+                score = functools.partial(self._score, measuring, name, body)
+                attempt(f"The score {name} is not kept", score)
+        except (KeyboardInterrupt, SystemExit) as error:
+            print(f"greenai: The run is kept without the score {name}: {type(error).__name__}")
+            raise
+        finally:
+            conclude(measuring, status, shown=self._session.settings.card and not options.quiet)
+            if options.output is not None:
+                into = options.output
+                attempt("The run is in no variable", lambda: self._shell.push({into: measuring.run}))
+            if check is not None:
+                attempt("The crosscheck cannot be shown", lambda: print(check.comparison(measuring.run)))
 
-    def _score(self, measuring: Measuring, name: str, expression: str) -> None:
-        measuring.score(name, self._shell.ev(expression))
+    def _compiled_score(self, text: str) -> tuple[str, Body]:
+        name, expression = _pair(text, "--score accuracy=model.score(X, y)")
+        try:
+            return name, compile_expression(self._shell, expression)
+        except SyntaxError as mistake:
+            msg = f"The score {name} cannot be read: {mistake.msg}: {expression}"
+            raise UsageError(msg) from None
+
+    def _score(self, measuring: Measuring, name: str, body: Body) -> None:
+        __tracebackhide__ = True
+        measuring.score(name, run_body(self._shell, body))
 
 
 def split_statement(parser: MagicArgumentParser, line: str) -> tuple[str, str]:
     """Split a line magic's line into its leading options and the statement after them."""
-    words = list(WORD.finditer(line))
+    found = words(line)
     known = parser._option_string_actions  # noqa: SLF001 - argparse has no public look-up
     i = 0
-    while i < len(words):
-        option, joined, _ = words[i].group().partition("=")
-        if option not in known:
+    while i < len(found):
+        option, joined, _ = found[i][1].partition("=")
+        # No statement begins so: what looks like an option and is none, the parser refuses by its name.
+        if option not in known and option not in HELP and not option.startswith("--"):
             break
-        takes_value = known[option].nargs is None and not joined
+        takes_value = option in known and known[option].nargs is None and not joined
         i += 2 if takes_value else 1
-    cut = words[i].start() if i < len(words) else len(line)
+    cut = found[i][0] if i < len(found) else len(line)
     return line[:cut].strip(), line[cut:].strip()
 
 
@@ -250,7 +273,7 @@ def _pair(text: str, example: str) -> tuple[str, str]:
     if not (name and equals and value):
         msg = f"{text!r} is not a name and a value; write it as in `{example}`."
         raise UsageError(msg)
-    return name.strip(), unquoted(value.strip())
+    return name.strip(), unquoted(value.strip()).strip()
 
 
 def _crosscheck() -> CrossCheck | None:

@@ -32,6 +32,11 @@ class Session:
             self.automatic = Automatic(self.shell, self.settings)
         self.automatic.switch(on=on)
 
+    @property
+    def measures_every_cell(self) -> bool:
+        """Whether every cell is measured."""
+        return self.automatic is not None and self.automatic.on
+
     def place(self) -> Place:
         """Return where the electricity of this kernel comes from."""
         return find_place(self.settings.country, pue=self.settings.pue)

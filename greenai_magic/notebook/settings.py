@@ -22,6 +22,8 @@ class Pue(TraitType):
 
     def validate(self, obj: Any, value: Any) -> float:
         """Return the number that was meant."""
+        if isinstance(value, bool):
+            self.error(obj, value)
         try:
             return checked_pue(float(value))
         except (TypeError, ValueError):
@@ -54,13 +56,22 @@ class GreenAI(Configurable):
 
     @validate("country")
     def _known_country(self, proposal: Any) -> str | None:
-        name = proposal["value"] or None
+        name = (proposal["value"] or "").strip() or None
         if name is not None:
             try:
                 known_place(name)
             except SettingError as error:
                 raise TraitError(str(error)) from None
         return name
+
+    @validate("ledger")
+    def _absolute_ledger(self, proposal: Any) -> str:
+        # Wherever the notebook goes later, its runs stay together.
+        try:
+            path = Path(proposal["value"].strip()).expanduser().absolute()
+        except (RuntimeError, OSError) as error:
+            raise TraitError(str(error)) from None
+        return str(path) if proposal["value"].strip() else self._usual_ledger()
 
     @observe("country", "pue", "ledger", "save", "keep_source")
     def _put_in_force(self, _change: Any) -> None:
@@ -77,7 +88,7 @@ class GreenAI(Configurable):
 
     def plain(self) -> Settings:
         """Return the settings as the rooms below take them."""
-        return Settings(self.country, self.pue, Path(self.ledger).expanduser(), self.save, self.keep_source)
+        return Settings(self.country, self.pue, Path(self.ledger), self.save, self.keep_source)
 
 
 def configured(environment: Mapping[str, Any], profile: Mapping[str, Any]) -> tuple[GreenAI, list[str]]:

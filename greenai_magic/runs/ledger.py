@@ -126,12 +126,19 @@ class Ledger:
         """
         with self._own_lock():
             self._flush()
-            try:
-                self._connect().execute(_GO_ON, {"id": run_id} | figures_of(duration, machine, gwp))
-            except (sqlite3.Error, OSError) as error:
-                if not _is_locked(error):
-                    msg = f"What a run has used is not saved: {self._trouble(error)}"
-                    raise LedgerError(msg) from error
+            self._do(_GO_ON, {"id": run_id} | figures_of(duration, machine, gwp))
+
+    def forget(self, run_id: str) -> None:
+        """Take out the row of a run under way that turned out to be none.
+
+        Raises
+        ------
+        LedgerError
+            If the file cannot be used.
+        """
+        with self._own_lock():
+            if self._unsaved.pop(run_id, None) is None:
+                self._do("DELETE FROM runs WHERE id = :id AND status = 'running'", {"id": run_id})
 
     @property
     def waiting(self) -> int:
@@ -254,6 +261,14 @@ class Ledger:
             lost = f", {self._dropped} older ones are lost" if self._dropped else ""
             msg = f"{what} not saved yet{lost}: {self._trouble(error)}"
             raise LedgerError(msg) from error
+
+    def _do(self, statement: str, values: Mapping[str, object]) -> None:
+        try:
+            self._connect().execute(statement, values)
+        except (sqlite3.Error, OSError) as error:
+            if not _is_locked(error):
+                msg = f"A run under way is not saved: {self._trouble(error)}"
+                raise LedgerError(msg) from error
 
     def _rows(self, query: str, values: Mapping[str, object]) -> list[Any]:
         with self._own_lock():

@@ -111,6 +111,12 @@ class Measuring:
         else:
             clerk.later(self._keep)
 
+    def discard(self) -> None:
+        """Close the window and keep nothing: what was to be measured did not run."""
+        self.stop()
+        self._status = "interrupted"
+        self._try(lambda ledger: ledger.forget(self._id))
+
     def score(self, name: str, value: float) -> None:
         """Attach the user's own metric to the run."""
         self._scores[name] = float(value)
@@ -293,7 +299,7 @@ def measure(
     place : str, optional
         Where the electricity comes from: ``"FRA"``, ``"USA/CA"``, ``"gcp/europe-west9"``.
     pue : float, optional
-        Energy of the building over energy of the devices, 1 or more.
+        Energy of the building over energy of the devices, 1 to 5.
     stage : str
         ``"training"``, ``"evaluation"``...
     tags : mapping of str to str, optional

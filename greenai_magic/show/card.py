@@ -215,11 +215,9 @@ def _inputs(run: Run) -> tuple[_Figure, ...]:
 
 
 def _gwp(footprint: Footprint) -> tuple[Quantity | None, str]:
-    lines = (line for line in footprint.lines if line.criterion == "gwp" and line.scope != "2 market-based")
-    try:
-        return footprint.gwp, ", ".join(dict.fromkeys(f"scope {line.scope}" for line in lines))
-    except UnitError:
+    if not footprint.gwp_lines:
         return None, "nothing was counted"
+    return footprint.gwp, ", ".join(dict.fromkeys(f"scope {line.scope}" for line in footprint.gwp_lines))
 
 
 def _mean_power(measurement: Measurement) -> tuple[Quantity | None, str]:

@@ -42,14 +42,24 @@ def history_text(runs: Sequence[Run], totals: Sequence[Total]) -> str:
     return "\n".join(lines)
 
 
-def status_text(kernel: Measurement, sources: Mapping[str, str], place: Place, *, auto: bool) -> str:
-    """Return what is measured here, where, and what was used in this kernel's lifetime so far."""
+def status_text(
+    kernel: Measurement,
+    sources: Mapping[str, str],
+    notes: Sequence[str],
+    place: Place,
+    *,
+    auto: bool,
+) -> str:
+    """Return what is measured here, where, and what was used in this kernel's lifetime so far.
+
+    ``notes`` are those on the machine; what else the kernel's measurement notes is about its figures.
+    """
     lines = ["Measured here"]
     lines += [
         f"  {component:<10} {energy.basis:<9} {sources[component]}"
         for component, energy in kernel.by_component.items()
     ]
-    lines += [f"  {note}" for note in kernel.notes]
+    lines += [f"  {note}" for note in notes]
     co2e = assess(kernel.machine, place).gwp
     lines += [
         f"Place: {place.name}, {show(place.grid_intensity)}, PUE {show(place.pue)}",
@@ -61,6 +71,7 @@ def status_text(kernel: Measurement, sources: Mapping[str, str], place: Place, *
         "Since the counters were opened, cells and pauses together",
         f"  this machine  {show(kernel.duration)}   {figure(kernel.machine)}   {at_least(figure(co2e))}",
         f"  this kernel   {own}",
+        *(f"  {note}" for note in kernel.notes if note not in notes),
         f"Every cell is measured: {'yes' if auto else 'no (`%greenai auto on`)'}",
     ]
     return "\n".join(lines)

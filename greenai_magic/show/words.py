@@ -15,7 +15,7 @@ _SCORE_DIGITS = 4
 def figure(quantity: Quantity) -> str:
     """Return value, unit and 95 % interval, after ``≈`` where the interval is a model's.
 
-    A figure whose counter saw nothing is only an upper bound, ``< 3.0 mWh``.
+    A figure that may be zero is only an upper bound, ``< 3.0 mWh``.
     """
     text = str(quantity)
     rough = quantity.basis in ROUGH and quantity.low < quantity.high
@@ -25,9 +25,11 @@ def figure(quantity: Quantity) -> str:
 def at_least(figure: str) -> str:
     """Mark a total that leaves something out: it bounds the whole from below.
 
-    An upper bound can only be said of what was counted, never of the whole.
+    An interval or an upper bound can only be said of what was counted, never of the whole.
     """
-    return f"{figure} counted" if figure.startswith("<") else f"≥ {figure.removeprefix('≈ ')}"
+    if figure.startswith("<"):
+        return f"{figure} counted"
+    return f"≥ {figure.removeprefix('≈ ').replace('(', '(counted: ')}"
 
 
 def score_figure(score: float) -> str:

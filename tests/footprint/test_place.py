@@ -19,6 +19,7 @@ from greenai_magic.footprint.place import (
     find_place,
     known_place,
     place_key,
+    places_beginning,
 )
 
 
@@ -61,7 +62,8 @@ def test_a_place_has_the_published_factor_and_its_year(name, code, g_per_kwh, ye
     [
         ("FRA", ["FRA", "fra", "FR", "France", " france ", "French Republic"]),
         ("TUR", ["Türkiye", "TURKIYE", "turkey", "TÜRKİYE"]),
-        ("GBR", ["GB", "UK", "United Kingdom"]),
+        ("GBR", ["GB", "UK", "United Kingdom", "England", "Scotland"]),
+        ("DEU", ["Germany", "Deutschland"]),
         ("CIV", ["Côte d'Ivoire", "cote d’ivoire", "Ivory Coast"]),
         ("PRI", ["Puerto Rico"]),
         ("USA/CA", ["USA/California", "USA/CA", "US-CA", "usa california", "us:ca", "California"]),
@@ -140,6 +142,20 @@ def test_an_unknown_place_is_the_world_and_names_the_close_ones(name, meant):
     assert str(raised.value) in place.hint
 
 
+@pytest.mark.parametrize("name", ["EU", "Europe", " european union ", "Asia"])
+def test_a_name_of_many_grids_asks_for_a_country(name):
+    hint = find_place(name).hint
+    assert "is many grids: write a country" in hint
+    assert "did you mean" not in hint
+
+
+def test_places_are_found_by_how_their_codes_and_names_begin():
+    assert places_beginning("germ") == places_beginning("DEU") == places_beginning("Deutsch") == ["DEU"]
+    assert {"CAN/QC"} == set(places_beginning("québ")) == set(places_beginning("can/q"))
+    assert places_beginning("zzz") == []
+    assert {"FRA", "USA/CA", "gcp/europe-west9", "world"} <= set(places_beginning(""))
+
+
 @pytest.mark.parametrize("name", ["aws/eu-west-3", "zzzzzzzz", "!!!", "x" * 100_000])
 def test_a_place_like_no_other_says_what_may_be_written(name):
     hint = find_place(name).hint
@@ -149,7 +165,13 @@ def test_a_place_like_no_other_says_what_may_be_written(name):
 
 @pytest.mark.parametrize(
     ("name", "read_as", "other"),
-    [("CA", "CAN", "USA/CA"), ("Georgia", "GEO", "USA/GA"), ("GA", "GAB", "USA/GA"), ("NL", "NLD", "CAN/NL")],
+    [
+        ("CA", "CAN", "USA/CA"),
+        ("Georgia", "GEO", "USA/GA"),
+        ("GA", "GAB", "USA/GA"),
+        ("Congo", "COG", "COD"),
+        ("NL", "NLD", "CAN/NL"),
+    ],
 )
 def test_a_name_of_two_places_is_the_country_and_the_hint_names_the_other(name, read_as, other):
     place = known_place(name)

@@ -43,6 +43,20 @@ def test_a_failed_cell_counts_and_its_card_says_so(kernel: Kernel) -> None:
     assert (run.name, run.status, dict(run.scores)) == ("doomed", "error", {})
 
 
+def test_an_interrupt_while_scoring_loses_the_score_alone(kernel: Kernel) -> None:
+    kernel.ok("import time\ndef wait():\n    print('begun')\n    while True:\n        time.sleep(0.01)")
+    line = "%%carbon scored -o kept --score first=1 --score slow=wait() --score last=2"
+    cell = kernel.run(f"{line}\n41 + 1", on_output=_interrupt)
+    assert cell.reply["ename"] == "KeyboardInterrupt"
+    assert "----> 1 wait()" in cell.traceback
+    assert "greenai" not in cell.traceback
+    assert "greenai: The run is kept without the score slow: KeyboardInterrupt\n" in cell.stdout
+    assert len(cell.cards) == 1
+    run = kernel.runs()[0]
+    assert (run.name, run.status, dict(run.scores)) == ("scored", "ok", {"first": 1.0})
+    assert kernel.look("kept.id", "__import__('greenai_magic').last_run().id") == [f"'{run.id}'"] * 2
+
+
 def test_a_cell_that_exits_without_a_code_has_done_its_work(kernel: Kernel) -> None:
     assert kernel.run("%%carbon exits --quiet\nraise SystemExit").reply["ename"] == "SystemExit"
     assert kernel.runs()[0].status == "ok"

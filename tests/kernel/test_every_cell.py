@@ -74,10 +74,17 @@ def test_a_cell_about_measuring_is_not_measured(auto: Kernel, runs_before: int, 
     assert len(auto.runs()) == runs_before
 
 
-def test_a_mistake_in_writing_has_no_card(auto: Kernel) -> None:
-    cell = auto.run("a = = 1")
-    assert cell.reply["ename"] == "SyntaxError"
+@pytest.mark.parametrize("source", ["a = = 1", "if True:\n1", "print('open"])
+def test_a_mistake_in_writing_is_no_run(auto: Kernel, source: str) -> None:
+    auto.ok("'before'")
+    # The clerk's quarter of a second for that run is over.
+    auto.run("import time; time.sleep(0.4)", silent=True)
+    (before, *_) = auto.runs()
+    cell = auto.run(source)
+    assert cell.status == "error"
     assert not cell.cards
+    assert auto.runs()[0].id == before.id
+    assert auto.look("__import__('greenai_magic').last_run().id") == [repr(before.id)]
 
 
 def test_an_interrupt_of_a_cell_that_awaits_is_one(auto: Kernel) -> None:

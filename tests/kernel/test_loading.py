@@ -56,6 +56,26 @@ def test_unloading_leaves_nothing(new_kernel: Callable[..., Kernel]) -> None:
     assert [run.status for run in kernel.runs()] == ["ok", "ok"]
 
 
+def test_a_reload_says_that_cells_are_no_longer_measured_by_themselves(
+    new_kernel: Callable[..., Kernel],
+) -> None:
+    kernel = new_kernel()
+    assert not kernel.ok("%reload_ext greenai_magic").outputs
+    kernel.ok("%greenai auto on")
+    (told,) = kernel.ok("%reload_ext greenai_magic").stdout.splitlines()
+    assert "`%greenai auto on`" in told
+    assert "Every cell is measured: no" in kernel.ok("%greenai status").stdout
+
+
+def test_runs_stay_together_wherever_the_notebook_goes(new_kernel: Callable[..., Kernel]) -> None:
+    kernel = new_kernel()
+    kernel.ok("import os\nfolder = os.getcwd()\n%config GreenAI.ledger = 'own.sqlite'\nos.makedirs('below')")
+    kernel.ok("os.chdir('below')")
+    kernel.ok("%%carbon --quiet\n1")
+    kernel.settle()
+    assert kernel.look("os.listdir(), os.path.isfile(folder + '/own.sqlite')") == ["([], True)"]
+
+
 def test_loading_and_unloading_at_once_leaves_no_thread(new_kernel: Callable[..., Kernel]) -> None:
     kernel = new_kernel(load=False)
     kernel.ok(STATE)

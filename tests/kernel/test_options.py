@@ -42,7 +42,7 @@ def test_quiet_changes_nothing_but_the_card(kernel: Kernel) -> None:
 def test_the_run_comes_with_all_that_was_said_of_it(kernel: Kernel) -> None:
     kernel.ok(
         "%%carbon 'my run' --stage 'data work' --tag data=digits --tag note='two words' "
-        '--score accuracy=right/all_of(4,2) --score "half=len([1, 2]) / 4" -o kept --quiet\n'
+        '--score accuracy=right/all_of(4, b = 2) --score "half=len([1, 2]) / 4" -o kept --quiet\n'
         "right = 4\ndef all_of(a, b):\n    return a * b"
     )
     run = kernel.runs()[0]
@@ -60,7 +60,7 @@ def test_the_variable_of_a_failed_cell_holds_its_run(kernel: Kernel) -> None:
 
 @pytest.mark.parametrize(
     "expression",
-    ["1/0", "no_such_name", "'text'", "int('two\\nlines')", "print", "1+", "__import__('no_such')"],
+    ["1/0", "no_such_name", "'text'", "int('two\\nlines')", "print", "__import__('no_such')"],
 )
 def test_a_score_that_fails_costs_one_sentence_and_no_run(kernel: Kernel, expression: str) -> None:
     cell = kernel.ok(f"%%carbon scored --quiet --score bad={expression} --score good=0.5\n'value'")
@@ -68,6 +68,22 @@ def test_a_score_that_fails_costs_one_sentence_and_no_run(kernel: Kernel, expres
     assert cell.stdout.count("\n") == 1
     assert (cell.value, cell.stderr) == ("'value'", "")
     assert kernel.runs()[0].scores == {"good": 0.5}
+
+
+@pytest.mark.parametrize("expression", ["1+", "a =", "await f()", "f(x"])
+def test_a_score_that_is_no_expression_is_told_before_anything_runs(kernel: Kernel, expression: str) -> None:
+    cell = kernel.run(f"%%carbon --score good=1 --score 'bad={expression}'\nprint('never')")
+    assert cell.reply["ename"] == "UsageError"
+    assert "The score bad cannot be read: " in cell.stderr
+    assert not cell.stdout
+
+
+def test_a_score_that_exits_costs_its_cell_no_run(kernel: Kernel) -> None:
+    cell = kernel.run("%%carbon left --score bad=exit_now()\ndef exit_now():\n    raise SystemExit(3)")
+    assert cell.reply["ename"] == "SystemExit"
+    assert cell.stdout == "greenai: The run is kept without the score bad: SystemExit\n"
+    assert cell.cards[0]["text/plain"].startswith("greenai: left · ")
+    assert (kernel.runs()[0].name, kernel.runs()[0].status) == ("left", "ok")
 
 
 def test_a_run_that_is_not_to_be_kept_is_not(kernel: Kernel) -> None:
@@ -80,6 +96,7 @@ def test_a_place_of_the_cell_s_own_is_used_for_that_cell_only(kernel: Kernel) ->
     named = kernel.ok("%%carbon --place FRA --pue 1.3\n1").cards[0]["text/plain"]
     assert "France" in named
     assert re.search(r"PUE +1\.30", named)
+    assert re.search(r"PUE +1\.20", kernel.ok('%%carbon --pue "1.2"\n1').cards[0]["text/plain"])
     assert "Grid, World average" in kernel.ok("%%carbon\n1").cards[0]["text/plain"]
     assert "United Kingdom" in kernel.ok('%%carbon --place "united kingdom"\n1').cards[0]["text/plain"]
 
@@ -97,13 +114,21 @@ def test_an_unknown_place_is_the_world_and_the_card_says_what_was_meant(kernel: 
         ("--pue 0.3", "number from 1"),
         ("--pue 0", "number from 1"),
         ("--pue nan", "number from 1"),
-        ("--pue lots", "--pue"),
+        ("--pue lots", "--pue: lots is not a number from 1 (a laptop) to 5"),
         ("--pue", "--pue"),
         ("--no-such-option", "--no-such-option"),
-        ("one two", "two"),
+        ("--qui", "--qui"),
+        ("one two", "'two' is too much for %%carbon: put in quotes"),
+        ("--help", "`%%carbon?`"),
+        ("-h", "`%%carbon?`"),
         ("--tag novalue", "--tag data=digits"),
         ("--score =1", "--score accuracy="),
         ("-o 2runs", "'2runs'"),
+        ("-o In", "'In'"),
+        ("-o _", "'_'"),
+        ("-o get_ipython", "'get_ipython'"),
+        ("-o quit", "'quit'"),
+        ("-o print", "'print'"),
     ],
 )
 def test_a_wrong_option_is_one_line_and_nothing_runs(kernel: Kernel, line: str, says: str) -> None:
@@ -120,6 +145,16 @@ def test_a_wrong_option_is_one_line_and_nothing_runs(kernel: Kernel, line: str, 
 @pytest.mark.parametrize("cell", ["%%carbon", "%%carbon --quiet\n", "%carbon", "%carbon --quiet"])
 def test_measuring_nothing_says_how_to_write_it(kernel: Kernel, cell: str) -> None:
     assert kernel.run(cell).reply["ename"] == "UsageError"
+
+
+@pytest.mark.parametrize(
+    ("line", "says"),
+    [("--qui 3", "--qui"), ("--nope 3", "--nope"), ("--help", "`%carbon?`"), ("--pue 9 3", "from 1")],
+)
+def test_a_wrong_option_before_a_statement_is_no_part_of_it(kernel: Kernel, line: str, says: str) -> None:
+    cell = kernel.run(f"%carbon {line}")
+    assert cell.reply["ename"] == "UsageError"
+    assert says in cell.stderr
 
 
 def test_names_in_braces_are_filled_in_on_the_magic_s_line_alone(kernel: Kernel) -> None:
@@ -168,10 +203,24 @@ def test_the_line_magic_sees_the_names_of_the_function_that_it_is_in(kernel: Ker
 def test_options_are_completed(kernel: Kernel) -> None:
     assert _complete(kernel, "%%carbon --sta") == ["--stage"]
     assert _complete(kernel, "%%carbon name --qu") == ["--quiet"]
-    assert _complete(kernel, "%%carbon --place FR") == ["FRA", "FRO"]
+    assert _complete(kernel, "%%carbon --place FRO") == ["FRO"]
+    assert "FRA" in _complete(kernel, "%%carbon --place fran")
+    assert _complete(kernel, "%%carbon --place deutsch") == ["DEU"]
     assert _complete(kernel, "a = 1\n%carbon --pu") == ["--pue"]
     assert _complete(kernel, "%greenai his") == ["history"]
+    assert _complete(kernel, "%greenai auto ") == ["off", "on"]
+    assert _complete(kernel, "%greenai last ") == ["--explain"]
     assert "--stage" not in _complete(kernel, "import os\nos.pa")
+
+
+def test_a_score_is_completed_with_the_user_s_names_and_never_with_files(kernel: Kernel) -> None:
+    kernel.ok("score_of_mine = 1\nopen('score_in_a_file', 'w').close()")
+    assert _complete(kernel, "%%carbon --score score_") == ["score_of_mine"]
+    assert _complete(kernel, "%%carbon --score accuracy=float(score_") == ["score_of_mine"]
+    assert _complete(kernel, "%%carbon --score score_in") == ["score_in"]
+    names = _complete(kernel, "%%carbon --score ")
+    assert "score_of_mine" in names
+    assert not {"score_in_a_file", "In", "get_ipython"} & set(names)
 
 
 @pytest.mark.parametrize("magic", ["%%carbon", "%carbon", "%greenai"])
@@ -213,9 +262,16 @@ def test_config_and_help_say_what_there_is(kernel: Kernel) -> None:
         assert "history" in said
 
 
-@pytest.mark.parametrize("line", ["%greenai no-such-command", "%greenai auto", "%greenai auto maybe"])
+WRONG_COMMANDS = (
+    "no-such-command|auto|auto maybe|auto on now|history on|last -n 3|status --explain|--help"
+    "|history -n 0|history -n -1|history -n 1.5|history -n 99999999999999999999"
+)
+
+
+@pytest.mark.parametrize("line", WRONG_COMMANDS.split("|"))
 def test_a_wrong_command_is_one_line(kernel: Kernel, line: str) -> None:
-    cell = kernel.run(line)
+    cell = kernel.run(f"%greenai {line}")
+    assert not cell.stdout
     assert cell.reply["ename"] == "UsageError"
     assert cell.stderr.count("\n") == 1
 
@@ -229,3 +285,12 @@ def test_the_crosscheck_puts_codecarbon_s_figures_beside_ours(kernel: Kernel) ->
     failed = kernel.run("%%carbon --crosscheck --quiet\n1 / 0")
     assert failed.stdout.startswith("Crosscheck with CodeCarbon")
     assert failed.reply["ename"] == "ZeroDivisionError"
+
+
+def test_a_crosscheck_within_another_is_refused_and_the_outer_one_goes_on(kernel: Kernel) -> None:
+    cell = kernel.ok("%%carbon --crosscheck --quiet\n%%carbon --crosscheck --quiet\n41 + 1")
+    refused, *compared = cell.stdout.splitlines()
+    assert refused.startswith("greenai: There is no crosscheck: CodeCarbon measures one cell at a time")
+    assert [line for line in compared if line.startswith("Crosscheck with")] == compared[:1]
+    assert cell.value == "42"
+    assert "There is no crosscheck" not in kernel.ok("%%carbon --crosscheck --quiet\n1").stdout

@@ -6,6 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from greenai_magic.meter.models import MEMORY_W_PER_GB
 from greenai_magic.notebook.crosscheck import comparison
 from greenai_magic.quantity import JOULES_PER_KWH
 from greenai_magic.runs.measure import Labels, Measuring
@@ -56,6 +57,17 @@ def test_gpus_are_compared_as_one_and_parts_that_nobody_has_are_left_out() -> No
     assert rows.keys() == {"processor", "GPU", "all"}
     assert "agrees" in rows["GPU"]
     assert "agrees" in rows["all"]
+
+
+def test_a_gpu_that_codecarbon_does_not_see_has_its_cause() -> None:
+    rows = _rows(comparison(_run(cpu=40.0, gpu0=100.0), _theirs(400.0), "intel_rapl"))
+    assert "difference: CodeCarbon saw no GPU: it needs the nvidia-smi program" in rows["GPU"]
+    assert rows["all"].endswith("difference: as its parts differ")
+
+
+def test_the_memory_s_cause_names_the_model_s_own_watts() -> None:
+    row = _rows(comparison(_run(cpu=40.0, memory=3.0), _theirs(400.0, ram_j=50.0), "intel_rapl"))["memory"]
+    assert f"ours is {MEMORY_W_PER_GB} W/GB" in row
 
 
 def test_what_only_one_of_us_counts_is_a_difference_and_never_a_zero_of_ours() -> None:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from IPython.core.error import UsageError
 from IPython.core.magic_arguments import MagicArgumentParser
 
-from greenai_magic.notebook.line import unquoted
+from greenai_magic.notebook.line import unquoted, words
 from greenai_magic.notebook.magics import Magics, split_statement
 
 PARSER: MagicArgumentParser = Magics.carbon_line.parser
@@ -31,6 +31,8 @@ WORDS = st.text(
         ("-a", "", "-a"),
         ("--quiet", "--quiet", ""),
         ("--quiet print('a   b')", "--quiet", "print('a   b')"),
+        ("--score acc=f(x, y) fit(a, b)", "--score acc=f(x, y)", "fit(a, b)"),
+        ("--qui fit()", "--qui", "fit()"),
         ("", "", ""),
     ],
 )
@@ -45,6 +47,37 @@ def test_a_statement_begins_where_the_options_end(line: str, options: str, state
 def test_no_letter_of_the_line_is_lost(options: list[str], statement: str) -> None:
     line = " ".join([*options, statement])
     assert split_statement(PARSER, line) == (" ".join(options), statement)
+
+
+@pytest.mark.parametrize(
+    ("line", "found"),
+    [
+        ("  a  b\tc ", ["a", "b", "c"]),
+        ("acc=f(x, y) b", ["acc=f(x, y)", "b"]),
+        ("acc={'a b': [1, (2, 3)]}['a b'] b", ["acc={'a b': [1, (2, 3)]}['a b']", "b"]),
+        ('"acc=a / b" c', ['"acc=a / b"', "c"]),
+        ("f(')', 1) b", ["f(')', 1)", "b"]),
+        ("don't stop", ["don't", "stop"]),
+        (":( :) a", [":( :)", "a"]),
+        (":( a", [":(", "a"]),
+        ("a) b", ["a)", "b"]),
+        ("(']) a", ["('])", "a"]),
+        ("", []),
+    ],
+)
+def test_quotes_and_brackets_keep_their_spaces(line: str, found: list[str]) -> None:
+    assert [word for _, word in words(line)] == found
+
+
+@given(st.text())
+def test_every_letter_of_a_line_is_in_one_word_or_between_two(line: str) -> None:
+    end = 0
+    for begin, word in words(line):
+        assert not line[end:begin].strip()
+        assert line.startswith(word, begin)
+        assert word == word.strip() != ""
+        end = begin + len(word)
+    assert not line[end:].strip()
 
 
 @given(WORDS, st.sampled_from("'\""))

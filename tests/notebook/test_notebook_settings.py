@@ -130,8 +130,25 @@ def test_a_value_that_cannot_be_does_not_stay_in_the_shell_s_memory() -> None:
     assert (settings.country, settings.pue) == ("FRA", 1.2)
 
 
-def test_an_empty_country_is_none_said() -> None:
-    assert GreenAI(country="").country is None
+@pytest.mark.parametrize("blank", ["", " "])
+def test_a_blank_is_nothing_said(blank: str) -> None:
+    assert GreenAI(country=blank).country is None
+    assert GreenAI(ledger=blank).ledger == GreenAI().ledger
+
+
+def test_a_truth_is_no_pue() -> None:
+    with pytest.raises(TraitError, match="a number from 1"):
+        GreenAI(pue=True)
+
+
+def test_a_ledger_stays_where_it_was_set(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    settings = GreenAI(ledger="own.sqlite")
+    monkeypatch.chdir("/")
+    assert settings.plain().ledger == tmp_path / "own.sqlite"
+    with pytest.raises(TraitError):
+        settings.ledger = "~no-such-user/own.sqlite"
+    assert settings.plain().ledger == tmp_path / "own.sqlite"
 
 
 def test_what_is_set_is_in_force_at_once() -> None:

@@ -14,7 +14,7 @@ from greenai_magic.quantity import BASES, Quantity
 from greenai_magic.runs.run import Status
 from greenai_magic.show.card import STATUS, CardView, describe, explain, to_html, to_line, to_text
 from greenai_magic.show.charts import power_curve_alt
-from greenai_magic.show.words import figure
+from greenai_magic.show.words import at_least, figure
 
 GOLDEN = Path(__file__).parent.parent / "golden"
 SCIENTIFIC = re.compile(r"\d[eE][+-]?\d|\bnan\b|\binf\b")
@@ -202,7 +202,7 @@ def test_a_window_without_length_has_no_power(make_run):
 
 def test_co2e_is_a_lower_bound_as_long_as_something_is_not_counted(full, make_place):
     complete = Footprint(full.footprint.lines, (), make_place())
-    assert describe(full).rows[3].figure == f"≥ {full.footprint.gwp}"
+    assert describe(full).rows[3].figure == at_least(str(full.footprint.gwp))
     assert describe_with(full, footprint=complete).rows[3].figure == str(complete.gwp)
 
 
@@ -210,6 +210,17 @@ def test_nothing_seen_is_an_upper_bound_of_what_was_counted_alone(unseen):
     figure = describe(unseen).rows[3].figure
     assert figure == f"{unseen.footprint.gwp} counted"
     assert figure.startswith("< ")
+
+
+def test_a_window_too_short_to_tell_has_bounds_alone(make_run, make_energy):
+    view = describe(make_run(components={"cpu": make_energy(0.4, "modelled", below=0.4, above=1.0)}))
+    machine, co2e, power = view.rows[0], view.rows[3], view.rows[4]
+    assert [row.figure[:2] for row in (machine, co2e, power)] == ["< "] * 3
+
+
+def test_a_footprint_at_the_end_of_a_cell_is_one_short_line(full, make_place):
+    assert repr(full.footprint) == f"<Footprint in France: gwp {full.footprint.gwp}>"
+    assert repr(Footprint((), NOT_ASSESSED, make_place())) == "<Footprint in France: nothing counted>"
 
 
 def test_co2e_says_which_scopes_were_counted_and_never_the_market_based_one(full):

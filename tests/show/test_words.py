@@ -24,8 +24,9 @@ def test_an_upper_bound_is_never_approximate():
     assert figure(Quantity(0.0, "J", "modelled", above=3.6)) == "< 1.0 mWh"
 
 
-def test_a_total_that_leaves_something_out_is_a_lower_bound():
-    assert at_least("19 mg CO2e (15–25)") == "≥ 19 mg CO2e (15–25)"
+def test_a_total_that_leaves_something_out_is_a_lower_bound_and_its_interval_that_of_the_rest():
+    assert at_least("≈ 19 mg CO2e (15–25)") == "≥ 19 mg CO2e (counted: 15–25)"
+    assert at_least("3 g CO2e") == "≥ 3 g CO2e"
 
 
 def test_an_upper_bound_is_said_of_what_was_counted_alone():
