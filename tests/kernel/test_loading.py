@@ -33,6 +33,9 @@ def _threads_gone(kernel: Kernel) -> bool:
     return kernel.look("threads()") == ["[]"]
 
 
+HELD = "any('ledger.sqlite' in __import__('os').path.realpath(f'/proc/self/fd/{n}') for n in __import__('os').listdir('/proc/self/fd'))"
+
+
 def test_unloading_leaves_nothing(new_kernel: Callable[..., Kernel]) -> None:
     kernel = new_kernel(load=False)
     kernel.ok(STATE)
@@ -52,6 +55,7 @@ def test_unloading_leaves_nothing(new_kernel: Callable[..., Kernel]) -> None:
     kernel.ok("%unload_ext greenai_magic")
     assert kernel.look("state()") == before
     wait_until(lambda: _threads_gone(kernel))
+    assert kernel.look(HELD) == ["False"]
     assert "not found" in kernel.run("%carbon 1").stderr
     assert [run.status for run in kernel.runs()] == ["ok", "ok"]
 

@@ -1,3 +1,4 @@
+import json
 import os
 import re
 from dataclasses import fields
@@ -17,6 +18,7 @@ from greenai_magic.show.charts import power_curve_alt
 from greenai_magic.show.words import at_least, figure
 
 GOLDEN = Path(__file__).parent.parent / "golden"
+TUTORIAL = Path(__file__).parents[2] / "notebooks" / "01_first_cell.ipynb"
 SCIENTIFIC = re.compile(r"\d[eE][+-]?\d|\bnan\b|\binf\b")
 VOID = {"img"}
 # What JupyterLab's sanitiser leaves of a notebook it does not trust, as far as a card needs it.
@@ -359,3 +361,16 @@ def describe_with(run, **parts):
     view = describe(type(run)(**(kept | parts)))
     assert isinstance(view, CardView)
     return view
+
+
+def test_the_tutorials_stored_cards_are_those_that_are_written_now():
+    cells = json.loads(TUTORIAL.read_text(encoding="utf-8"))["cells"]
+    outputs = [output for cell in cells for output in cell.get("outputs", ()) if "data" in output]
+    cards = ["".join(o["data"]["text/plain"]) for o in outputs if "text/html" in o["data"]]
+    assert len(cards) == 2
+    for card in cards:
+        words = " ".join(card.split())
+        assert f"not counted: {'; '.join(NOT_ASSESSED)}" in words
+        assert re.search(r"≥ \S+ \S+ CO2e \(counted: ", words)
+        for name in ("Energy, machine", "Energy above idle", "Energy, this kernel", "Mean power", "Duration"):
+            assert f"\n  {name}" in card
