@@ -43,12 +43,13 @@ def main() -> None:
         pause: report.probe(sys.executable, "warm", "--count", options.cells, "--pause", pause)
         for pause in (0.1, 0)
     }
+    shell_cpu = report.probe(sys.executable, "cpu", "--count", options.cells)
     sections = {
         "Targets": _targets(loading, tool_runs, kernel_runs, shell_warm),
         "Loading, in an IPython of its own (ms)": _spread_table(loading),
         "From nothing to the first result (ms)": _tool_table(tool_runs),
         "In a real kernel, seen from the front end (ms)": _spread_table(kernel_runs),
-        "A warm empty cell (ms)": _warm_table(kernel_warm, shell_warm),
+        "A warm empty cell (ms)": _warm_table(kernel_warm, shell_warm, shell_cpu),
     }
     figures = {
         "loading": loading,
@@ -56,6 +57,7 @@ def main() -> None:
         "kernels": kernel_runs,
         "warm kernel": kernel_warm,
         "warm shell": shell_warm,
+        "CPU": shell_cpu,
     }
     report.save("overhead", "Overhead", about, sections, figures)
 
@@ -150,11 +152,14 @@ def _tool_table(runs: dict[str, list[dict[str, Any]]]) -> str:
     return report.table(("", *columns), rows)
 
 
-def _warm_table(kernel: dict[str, float], shell: dict[float, dict[str, float]]) -> str:
+def _warm_table(
+    kernel: dict[str, float], shell: dict[float, dict[str, float]], cpu: dict[str, float]
+) -> str:
     kinds = {
         "kernel, after a pause": kernel,
         "shell, after a pause": shell[0.1],
         "shell, back to back": shell[0],
+        "shell, CPU time, saving afterwards included": cpu,
     }
     rows = [
         (kind, *cells.values(), cells["quiet"] - cells["bare"], cells["card"] - cells["bare"])

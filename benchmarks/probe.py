@@ -56,6 +56,25 @@ def warm(options: argparse.Namespace) -> dict[str, float]:
     return {name: statistics.median(times) for name, times in laps.items()}
 
 
+def cpu(options: argparse.Namespace) -> dict[str, float]:
+    """Return CPU milliseconds of an empty cell of each kind, with what its saving costs afterwards."""
+    from greenai_magic.runs import clerk
+
+    shell = _shell()
+    shell.run_line_magic("load_ext", "greenai_magic")
+    spent_ms: dict[str, float] = {}
+    for name, source in CELLS.items():
+        for _ in range(5):
+            shell.run_cell(source)
+        clerk.catch_up()
+        before_s = time.process_time()
+        for _ in range(options.count):
+            shell.run_cell(source)
+        clerk.catch_up()
+        spent_ms[name] = (time.process_time() - before_s) / options.count * 1e3
+    return spent_ms
+
+
 def tool(options: argparse.Namespace) -> dict[str, float]:
     """Time a tool from nothing to its first window, then warm windows, in milliseconds."""
     chosen = tools.TOOLS[options.tool]
@@ -197,7 +216,7 @@ def _children() -> list[str]:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("probe", choices=("ipython", "warm", "tool", "windows", "gpu", "idle"))
+    parser.add_argument("probe", choices=("ipython", "warm", "cpu", "tool", "windows", "gpu", "idle"))
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--tool", choices=tuple(tools.TOOLS))
     parser.add_argument("--count", type=int, default=10)

@@ -2,8 +2,8 @@
 
 A window's energy is counter(end) - counter(start), read inline just before and just after the code.
 The thread only draws the live curve, catches wrap-arounds, integrates power where no counter exists,
-lets a window's owner keep what was seen so far, and learns what idle is; when no window is open and idle
-is known it sleeps without waking.
+learns what idle is, and does what a window's owner leaves to it: to keep what was seen. When no window is
+open and idle is known it sleeps without waking.
 """
 
 from __future__ import annotations
@@ -131,6 +131,7 @@ class Meter:
         self._quiet_since: Snapshot | None = self._anchor
         self.kernel = Window(self, self._anchor, None)
         self._wake = threading.Event()
+        self._chores: list[Callable[[], None]] = []
         self._idle_wait_s = IDLE_MOMENT_S
         self._first_tick_s = min([FIRST_TICK_S, *(counter.period_s for counter in self.counters)])
         self._next_tick_s = -math.inf
@@ -206,6 +207,23 @@ class Meter:
         for observe in observers:
             observe()
 
+    def soon(self, chore: Callable[[], None]) -> bool:
+        """Have the thread do something a moment from now, so that no cell waits for it.
+
+        Returns
+        -------
+        bool
+            False where there is no thread to do it; the same chore left twice is done once.
+        """
+        if not self._thread.is_alive():
+            return False
+        with self._lock:
+            if chore not in self._chores:
+                self._chores.append(chore)
+            if self._next_tick_s - time.monotonic() > self._first_tick_s:
+                self._wake.set()
+        return True
+
     def next_wait_s(self) -> float | None:
         """Return the seconds to the next tick, or None when there is nothing to wait for."""
         with self._lock:
@@ -259,6 +277,7 @@ class Meter:
         self._wake.set()
         if self._thread.is_alive() and self._thread is not threading.current_thread():
             self._thread.join(_LAST_TICK_S)
+        self._do_chores()
         with self._lock:
             for counter in self.counters:
                 counter.close()
@@ -281,6 +300,11 @@ class Meter:
                 self._wake.clear()
             else:
                 self.tick()
+                self._do_chores()
+
+    def _do_chores(self) -> None:
+        while self._chores:
+            self._chores.pop(0)()
 
     def _read(self, now: Instant, which: Iterable[int], *, edge: bool) -> tuple[Reading, ...]:
         readings = []

@@ -1,7 +1,7 @@
 """The clerk: has the process's ledger, and keeps runs a moment after they happen.
 
-No cell waits for a disk at its end: jobs are done in order a quarter of a second after they were left, by
-a thread that lives only so long, and at the latest when the process ends.
+No cell waits for a disk at its end: jobs are done in order a moment after they were left, and at the latest
+when the process ends.
 """
 
 from __future__ import annotations
@@ -10,30 +10,19 @@ import atexit
 import os
 import sys
 import threading
-import time
 from collections import deque
 from collections.abc import Callable
 from pathlib import Path
 
 from greenai_magic.errors import LedgerError
+from greenai_magic.meter.meter import Meter
 from greenai_magic.runs.ledger import Ledger
 
-_PAUSE_S = 0.25
-"""Long enough for the kernel to answer first and for short runs to have ended: one write for them."""
 
-
-def later(job: Callable[[], None]) -> None:
-    """Have a job done soon, after all those left before it."""
-    global _thread
+def later(job: Callable[[], None], meter: Meter) -> None:
+    """Have the meter's thread do a job soon, after all those left before it; at once where it has none."""
     _jobs.append(job)
-    if _thread is not None:
-        return
-    _thread = threading.Thread(target=_work, name="greenai-clerk", daemon=True)
-    try:
-        _thread.start()
-    except RuntimeError:
-        # No more threads to be had, or the process is ending: somebody has to do it.
-        _thread = None
+    if not meter.soon(catch_up):
         catch_up()
 
 
@@ -88,23 +77,14 @@ def close_ledger() -> None:
         print(f"greenai: {error}", file=sys.stderr)  # noqa: T201 - the last chance to say it
 
 
-def _work() -> None:
-    global _thread
-    time.sleep(_PAUSE_S)
-    # What is left from here on needs a thread of its own, should this one have passed it.
-    _thread = None
-    catch_up()
-
-
 def _forget_parent() -> None:
-    # The parent's jobs are the parent's, its thread is not here, and its lock may have been held.
-    global _thread, _working
+    # The parent's jobs are the parent's, and its lock may have been held.
+    global _working
     _jobs.clear()
-    _thread, _working = None, threading.RLock()
+    _working = threading.RLock()
 
 
 _jobs: deque[Callable[[], None]] = deque()
-_thread: threading.Thread | None = None
 _working = threading.RLock()
 _ledger: Ledger | None = None
 _trouble = ""

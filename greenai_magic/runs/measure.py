@@ -87,7 +87,7 @@ class Measuring:
         self._pid = os.getpid()
         self._id = os.urandom(16).hex()
         self._started_at = datetime.now(timezone.utc)
-        meter = default_meter()
+        self._meter = meter = default_meter()
         self._try(lambda ledger: ledger.write(self._as_run(*_nothing_seen(meter, *self._where), "running")))
         self._saved_s = time.monotonic()
         self._window = meter.open(self._go_on if self._ledger is not None else None)
@@ -109,7 +109,7 @@ class Measuring:
         if wait:
             self._keep()
         else:
-            clerk.later(self._keep)
+            clerk.later(self._keep, self._meter)
 
     def discard(self) -> None:
         """Close the window and keep nothing: what was to be measured did not run."""

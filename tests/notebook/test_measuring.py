@@ -108,18 +108,3 @@ def test_runs_left_to_the_clerk_go_where_they_were_to_be_kept(ledger: Path, tmp_
     clerk.catch_up()
     assert [run.name for run in _kept(ledger)] == ["here"]
     assert [run.name for run in _kept(other)] == ["there"]
-
-
-def test_a_job_that_fails_stops_none_of_the_later_ones() -> None:
-    done: list[str] = []
-
-    def fail() -> None:
-        message = "a slip"
-        raise ValueError(message)
-
-    clerk.later(fail)
-    with pytest.raises(ValueError, match="a slip"):
-        clerk.catch_up()
-    clerk.later(lambda: done.append("later"))
-    clerk.catch_up()
-    assert done == ["later"]

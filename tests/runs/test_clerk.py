@@ -3,35 +3,49 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator
 
 import pytest
 
+from greenai_magic.meter.host import Host
+from greenai_magic.meter.meter import Meter
+from greenai_magic.meter.replay import Replay
 from greenai_magic.runs import clerk
 
 
-def test_jobs_are_done_in_order_by_a_thread_that_ends() -> None:
+def _meter(*, threaded: bool) -> Meter:
+    return Meter([Replay.constant("cpu", 10.0)], Host(), threaded=threaded)
+
+
+@pytest.fixture
+def meter() -> Iterator[Meter]:
+    meter = _meter(threaded=True)
+    yield meter
+    meter.close()
+
+
+def test_jobs_are_done_in_order_a_moment_later(meter: Meter) -> None:
     done: list[int] = []
     over = threading.Event()
     for i in range(5):
-        clerk.later(lambda i=i: done.append(i))
-    clerk.later(over.set)
+        clerk.later(lambda i=i: done.append(i), meter)
+    assert not done
+    clerk.later(over.set, meter)
     assert over.wait(60)
     assert done == [0, 1, 2, 3, 4]
-
-
-def test_where_no_thread_can_be_started_a_job_is_done_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    clerk.catch_up()
-    monkeypatch.setattr(clerk, "_thread", None)
-
-    def refuse(_thread: threading.Thread) -> None:
-        msg = "can't start new thread"
-        raise RuntimeError(msg)
-
-    done: list[int] = []
-    with monkeypatch.context() as patch:
-        patch.setattr(threading.Thread, "start", refuse)
-        clerk.later(lambda: done.append(1))
-    assert done == [1]
-    over = threading.Event()
-    clerk.later(over.set)
+    over.clear()
+    clerk.later(over.set, meter)
     assert over.wait(60)
+
+
+def test_what_is_left_is_done_when_the_meter_is_closed(meter: Meter) -> None:
+    done: list[int] = []
+    clerk.later(lambda: done.append(1), meter)
+    meter.close()
+    assert done == [1]
+
+
+def test_where_there_is_no_thread_a_job_is_done_at_once() -> None:
+    done: list[int] = []
+    clerk.later(lambda: done.append(1), _meter(threaded=False))
+    assert done == [1]
