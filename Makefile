@@ -26,6 +26,9 @@ clean:
 
 .venv/dev: pyproject.toml tools/get_chromium.sh
 	$(PYTHON) -m venv .venv
+	# The CPU's builds: what PyTorch and torchvision bring by default is made for GPUs, and gigabytes.
+	$(BIN)/pip install --quiet torch==2.13.0
 	$(BIN)/pip install --quiet --editable '.[dev]'
+	$(BIN)/pip install --quiet --no-deps torchvision==0.28.0
 	sh tools/get_chromium.sh
 	touch $@

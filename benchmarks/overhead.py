@@ -152,9 +152,7 @@ def _tool_table(runs: dict[str, list[dict[str, Any]]]) -> str:
     return report.table(("", *columns), rows)
 
 
-def _warm_table(
-    kernel: dict[str, float], shell: dict[float, dict[str, float]], cpu: dict[str, float]
-) -> str:
+def _warm_table(kernel: dict[str, float], shell: dict[float, dict[str, float]], cpu: dict[str, float]) -> str:
     kinds = {
         "kernel, after a pause": kernel,
         "shell, after a pause": shell[0.1],

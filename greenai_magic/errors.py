@@ -8,6 +8,7 @@
     ├── PlaceError         a place name that no table knows
     ├── CounterError       an energy counter cannot be opened
     │   └── CounterLost    a counter that worked has stopped answering
+    ├── FlopError          a model's operations cannot be counted as asked
     ├── LedgerError        the ledger cannot be opened, read or written
     └── MissingExtra       a feature needs a package that is not installed
 
@@ -39,6 +40,10 @@ class CounterError(GreenAIError):
 
 class CounterLost(CounterError):
     """A counter that worked has stopped answering, as when a GPU falls off the bus."""
+
+
+class FlopError(GreenAIError):
+    """The operations of a model cannot be counted as asked."""
 
 
 class LedgerError(GreenAIError):

@@ -1,0 +1,206 @@
+"""One pass of a twin under a counter: forward, and where asked, loss, backward pass and optimiser."""
+
+from __future__ import annotations
+
+import contextlib
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from greenai_magic.errors import FlopError
+from greenai_magic.flops.formulas import Shape
+from greenai_magic.flops.report import Phase
+from greenai_magic.flops.torch.counter import Counter
+from greenai_magic.flops.torch.inputs import Inputs, rebatch, sequence_of
+from greenai_magic.flops.torch.twin import Twin
+
+MODEL_ERRORS = (
+    ArithmeticError, AssertionError, AttributeError, ImportError, LookupError, NameError, OSError,
+    RuntimeError, TypeError, ValueError,
+)  # fmt: skip
+"""What a model raises that cannot take its inputs, or that cannot be followed by shapes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What to count.
+
+    Attributes
+    ----------
+    model : torch.nn.Module
+        The user's; only copies of it are run.
+    inputs : Inputs
+        To call it with.
+    batch : int or None
+        To repeat the inputs to.
+    train : bool or None
+        Whether in training mode; None for the mode that each module is in.
+    backward, train_step : bool
+        How far to go.
+    loss, optimiser : callable or None
+        Of the training step.
+    recorded : bool
+        Whether the forward pass keeps what a backward pass needs, though none follows.
+    """
+
+    model: torch.nn.Module
+    inputs: Inputs
+    batch: int | None = None
+    train: bool | None = None
+    backward: bool = False
+    train_step: bool = False
+    loss: Callable[..., Any] | None = None
+    optimiser: Any = None
+    recorded: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Pass:
+    """What came of a pass: the counter, the twin as it is now, and what the reader should know."""
+
+    counter: Counter
+    model: torch.nn.Module
+    notes: tuple[str, ...]
+
+
+class Failed(Exception):
+    """A pass that did not come to its end: when, where, on what, and why."""
+
+    def __init__(self, phase: Phase, path: str, shapes: tuple[Shape, ...], reason: Exception) -> None:
+        super().__init__(phase, path, shapes, reason)
+        self.phase = phase
+        self.path = path
+        self.shapes = shapes
+        self.reason = reason
+
+
+def run(
+    job: Job,
+    twin: Twin,
+    world: contextlib.AbstractContextManager[Any],
+    prepare: Callable[[Any], Any] = lambda m: m,
+) -> Pass:
+    """Run the twin of a job's model and count it.
+
+    Parameters
+    ----------
+    job : Job
+        What to count.
+    twin : Twin
+        Copies the model and the inputs.
+    world : context manager
+        In which the tensors that it makes are at home.
+    prepare : callable
+        Of the twin's model, before it is run.
+
+    Raises
+    ------
+    Failed
+        If the model cannot be run so.
+    """
+    counter = Counter()
+    try:
+        model = twin.copy(job.model)
+        prepare(model)
+        if job.train is not None:
+            model.train(job.train)
+        with world:
+            given = {
+                "args": twin.copy(job.inputs.args),
+                "kwargs": twin.copy(job.inputs.kwargs),
+                "targets": twin.copy(job.inputs.targets),
+            }
+            if job.batch is not None:
+                given = rebatch(given, job.batch)
+            counter.attach(model)
+            counter.memory.leave_out([*sequence_of(given), *model.parameters(), *model.buffers()])
+            with counter:
+                notes = _step(job, twin, model, given, counter)
+    except MODEL_ERRORS as error:
+        raise Failed(counter.phase, *counter.innermost(), error) from error
+    return Pass(counter, model, tuple(notes))
+
+
+def _step(job: Job, twin: Twin, model: Any, given: dict[str, Any], counter: Counter) -> list[str]:
+    notes: list[str] = []
+    differentiated = job.backward or job.train_step
+    with torch.set_grad_enabled(differentiated or job.recorded):
+        out = model(*given["args"], **given["kwargs"])
+        if not differentiated:
+            return notes
+        value = _loss(job, twin, out, given["targets"], counter) if job.train_step else None
+        if value is None:
+            notes.append("the backward pass starts from a gradient for each output: no loss is counted")
+        _backward(type(job.model).__name__, _wanted(out if value is None else value), counter)
+    if job.train_step:
+        if job.optimiser is None:
+            notes.append("no optimiser was given: none is counted")
+        else:
+            _optimise(_optimiser(job.optimiser, twin, model), counter)
+    return notes
+
+
+def _loss(job: Job, twin: Twin, out: Any, targets: tuple[Any, ...], counter: Counter) -> Any:
+    counter.phase = "loss"
+    if job.loss is not None:
+        return twin.copy(job.loss)(out, *targets)
+    return out.get("loss") if isinstance(out, Mapping) else getattr(out, "loss", None)
+
+
+def _wanted(out: Any) -> list[torch.Tensor]:
+    return [tensor for tensor in _outputs(out) if tensor.requires_grad]
+
+
+def _outputs(out: Any) -> Iterator[torch.Tensor]:
+    if isinstance(out, torch.Tensor):
+        yield out
+    elif isinstance(out, Mapping):
+        for value in out.values():
+            yield from _outputs(value)
+    elif isinstance(out, (list, tuple)):
+        for value in out:
+            yield from _outputs(value)
+
+
+def _backward(name: str, outputs: list[torch.Tensor], counter: Counter) -> None:
+    if not outputs:
+        msg = f"No output of {name} wants a gradient, so that there is no backward pass to count."
+        raise FlopError(msg)
+    counter.muted = True  # the gradient to start from is given, not computed
+    gradients = [torch.ones_like(output) for output in outputs]
+    counter.muted = False
+    counter.phase = "backward"
+    torch.autograd.backward(outputs, gradients)
+
+
+def _optimise(optimiser: Any, counter: Counter) -> None:
+    """Count the second step: the first one makes the optimiser's state, and skips some work for it."""
+    counter.phase = "optimiser"
+    counter.muted = True
+    optimiser.step()
+    counter.muted = False
+    optimiser.step()
+
+
+def _optimiser(optimiser: Any, twin: Twin, model: Any) -> Any:
+    """Return an optimiser of the twin's parameters, of the same kind and options."""
+    if not isinstance(optimiser, torch.optim.Optimizer):
+        return optimiser(parameter for parameter in model.parameters() if parameter.requires_grad)
+    known = {id(parameter) for parameter in model.parameters()}
+    groups = twin.copy(optimiser.param_groups)
+    if not any(id(parameter) in known for group in groups for parameter in group["params"]):
+        msg = f"The {type(optimiser).__name__} holds none of the model's parameters."
+        raise FlopError(msg)
+    made = object.__new__(type(optimiser))
+    # What unpickling does, with no state yet.
+    made.__setstate__(
+        {
+            "defaults": dict(optimiser.defaults),
+            "state": defaultdict(dict),
+            "param_groups": groups,
+        }
+    )
+    return made
