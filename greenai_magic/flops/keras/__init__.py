@@ -1,0 +1,1 @@
+"""Keras 3: the same count for one model, whatever its backend."""

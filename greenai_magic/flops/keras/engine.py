@@ -1,0 +1,164 @@
+"""Operations of a Keras 3 model, on whichever backend Keras runs: followed by shapes, nothing executed.
+
+The graph that the backend would execute is traced with shapes in place of weights and inputs and then
+walked, operator by operator. Multiply-adds come out the same on each backend; what is done element by
+element does not, since each backend writes it its own way.
+"""
+
+from __future__ import annotations
+
+import importlib
+import re
+import sys
+from typing import Any
+
+from greenai_magic.errors import FlopError
+from greenai_magic.flops.keras.calls import Call
+from greenai_magic.flops.keras.inputs import read_inputs
+from greenai_magic.flops.keras.layers import NotBuilt, untouched
+from greenai_magic.flops.keras.tally import Tally, elements
+from greenai_magic.flops.keras.twin import built_twin
+from greenai_magic.flops.report import FlopReport
+
+ELEMENTWISE_DIFFERS = (
+    "Multiply-adds are the same whatever Keras' backend; elementwise work is what {backend} executes, before "
+    "its compiler fuses it."
+)
+NOTHING_TO_TRAIN = "No weight is trainable, so that there is no backward pass."
+
+_WALKERS = {
+    "tensorflow": ("TensorFlow", "greenai_magic.flops.keras.tensorflow"),
+    "jax": ("JAX", "greenai_magic.flops.keras.jax"),
+    "torch": ("PyTorch", "greenai_magic.flops.keras.torch"),
+}
+_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
+_TROUBLE = (
+    ArithmeticError,
+    AssertionError,
+    AttributeError,
+    LookupError,
+    NotImplementedError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+)
+
+
+def is_keras(model: Any) -> bool:
+    """Tell whether a model is Keras', without importing Keras to look."""
+    keras = sys.modules.get("keras")
+    return keras is not None and hasattr(keras, "layers") and isinstance(model, keras.layers.Layer)
+
+
+def count(
+    model: Any,
+    inputs: Any = None,
+    *,
+    backward: bool = False,
+    batch: int | None = None,
+    train: bool | None = None,
+    train_step: bool = False,
+    loss: Any = None,
+    optimiser: Any = None,
+) -> FlopReport:
+    """Count what one call of a model costs, and leave the model as it was.
+
+    Parameters
+    ----------
+    model : keras.layers.Layer
+        A model or a layer.
+    inputs : object
+        Tensors of any framework, shapes with the batch, each with its type or without
+        (``((1, 128), "int32")``), lists, tuples and dicts of them, nested as the model takes them, or a
+        `tf.data.Dataset`; by default the model's own `inputs`.
+    backward : bool
+        Whether to count the gradients of its trainable weights as well.
+    batch : int
+        In place of a batch that the inputs leave open; by default 1.
+    train : bool
+        Whether to call it as in training; by default, if ``backward``.
+    train_step, loss, optimiser : object
+        Not for Keras.
+
+    Raises
+    ------
+    FlopError
+        If it cannot be counted, in a sentence that says what to do.
+    """
+    if train_step or loss is not None or optimiser is not None:
+        msg = "The loss and the optimiser of a Keras model are not counted: ask for backward=True."
+        raise FlopError(msg)
+    call = Call(model, read_inputs(model, inputs, batch or 1), backward, backward if train is None else train)
+    return _count(call) if model.built else _count_twin(call)
+
+
+def _count(call: Call) -> FlopReport:
+    tally = Tally(call.tree.kind_in)
+    try:
+        with untouched(call.tree):
+            name = _walk(call, tally)
+    except NotBuilt:
+        return _count_twin(call)
+    except _TROUBLE as error:
+        where = next((path for path in reversed(call.at_work) if path), type(call.model).__name__)
+        msg = f"{where} cannot be followed on inputs {call.arguments} ({_reason(error)})."
+        raise FlopError(msg) from error
+    tally.note(ELEMENTWISE_DIFFERS.format(backend=name))
+    if call.backward and not call.trainable:
+        tally.note(NOTHING_TO_TRAIN)
+    return _report(call, tally)
+
+
+def _count_twin(call: Call) -> FlopReport:
+    try:
+        twin = built_twin(call.model, call.tree.layers, call.arguments)
+    except _TROUBLE as error:
+        name = type(call.model).__name__
+        msg = f"{name} has no weights yet, and shapes do not do ({_reason(error)}): call it once on a batch."
+        raise FlopError(msg) from error
+    return _count(Call(twin, call.arguments, call.backward, call.train))
+
+
+def _reason(error: Exception) -> str:
+    # Keras puts what it was calling before the reason, in a paragraph of its own, and colours the reason.
+    lines = [_COLOUR.sub("", line).strip() for line in str(error).splitlines()]
+    told = [line for line in lines if line and not line.startswith("Exception encountered when calling")]
+    return f"{type(error).__name__}: {told[0].rstrip('.')}" if told else type(error).__name__
+
+
+def _walk(call: Call, tally: Tally) -> str:
+    import keras
+
+    backend = keras.backend.backend()
+    if backend not in _WALKERS:
+        msg = f"Operations on Keras' {backend} backend are not counted: use {', '.join(_WALKERS)}."
+        raise FlopError(msg)
+    name, module = _WALKERS[backend]
+    importlib.import_module(module).count(call, tally)
+    return name
+
+
+def _report(call: Call, tally: Tally) -> FlopReport:
+    modules = call.tree.modules()
+    return FlopReport(
+        model=type(call.model).__name__,
+        inputs=str(call.arguments),
+        method="counted from shapes",
+        rows=tally.rows,
+        modules=modules,
+        uncounted=tally.uncounted,
+        params=sum(module.params for module in modules),
+        trainable_params=sum(module.trainable_params for module in modules),
+        weight_bytes=sum(_bytes(weight) for weight in call.model.weights),
+        notes=tuple(tally.notes),
+    )
+
+
+def _bytes(variable: Any) -> int:
+    import keras
+
+    # In bits, since int4 weights are packed.
+    name = keras.backend.standardize_dtype(variable.dtype)
+    digits = "".join(c for c in name.partition("_")[0] if c.isdigit())
+    bits = 8 if name == "bool" or name.startswith("float8") else int(digits)
+    return elements(variable.shape) * bits // 8

@@ -1,0 +1,138 @@
+"""Keras on JAX: the operators of a jaxpr, which is made from shapes alone.
+
+Nothing is compiled, executed or allocated. The body of a ``scan`` counts as often as it turns, and what no
+output depends on does not count, as XLA would not execute it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from greenai_magic.flops.formulas import nothing
+from greenai_magic.flops.keras.calls import Call
+from greenai_magic.flops.keras.jax_ops import PRODUCTS, VIEWS, cost_of, shapes_of
+from greenai_magic.flops.keras.layers import LayerTree, followed
+from greenai_magic.flops.keras.tally import Place, Tally, elements
+from greenai_magic.flops.report import Phase
+
+
+def count(call: Call, tally: Tally) -> None:
+    """Count the call of a model, and the gradients of its weights where the call asks for them."""
+    import jax
+    from jax.interpreters import partial_eval
+
+    def forward(trainable: list[Any], others: list[Any], inputs: Any) -> Any:
+        outputs, updates = call.stateless(trainable, others, inputs)
+        learning = [o for o in outputs if jax.numpy.issubdtype(o.dtype, jax.numpy.inexact)]
+        return learning, (outputs, updates)
+
+    def step(trainable: list[Any], others: list[Any], inputs: Any) -> Any:
+        if not call.differentiates:
+            return forward(trainable, others, inputs)
+        learning, pull_back, rest = jax.vjp(lambda t: forward(t, others, inputs), trainable, has_aux=True)
+        return rest, pull_back([jax.numpy.ones_like(o) for o in learning])
+
+    with followed(call.tree, jax.named_scope) as call.at_work:
+        spec = jax.ShapeDtypeStruct
+        closed = jax.make_jaxpr(step)(
+            [spec(v.shape, v.dtype) for v in call.trainable],
+            [spec(v.shape, v.dtype) for v in call.others],
+            call.map_inputs(lambda leaf: spec(leaf.shape, jax.dtypes.canonicalize_dtype(leaf.dtype))),
+        )
+    jaxpr, _ = partial_eval.dce_jaxpr(closed.jaxpr, [True] * len(closed.jaxpr.outvars))
+    _Walker(call.tree, tally).walk(jaxpr, "", 1)
+
+
+class _Walker:
+    def __init__(self, tree: LayerTree, tally: Tally) -> None:
+        self._tree = tree
+        self._tally = tally
+
+    def walk(self, jaxpr: Any, scopes: str, calls: int) -> None:
+        products: set[Any] = set()
+        for eqn in jaxpr.eqns:
+            inner = f"{scopes}/{eqn.source_info.name_stack}"
+            if not self._enter(eqn, inner, calls):
+                self._count(eqn, Place(self._tree.path_in(inner) or "", _phase(inner), calls), products)
+            _follow_products(eqn, products)
+
+    def _enter(self, eqn: Any, scopes: str, calls: int) -> bool:
+        # Walk what an operator contains, as often as it executes it.
+        name = eqn.primitive.name
+        if name == "cond":
+            self._tally.note("Where a branch depends on the data, the most expensive one was counted.")
+            dearest = max(eqn.params["branches"], key=lambda branch: self._macs(branch.jaxpr))
+            self.walk(dearest.jaxpr, scopes, calls)
+            return True
+        if name == "while":
+            place = Place(self._tree.path_in(scopes) or "", _phase(scopes), calls)
+            self._tally.add_unknown(place, "while (one turn of its body counted)", shapes_of(eqn.invars))
+            self.walk(eqn.params["body_jaxpr"].jaxpr, scopes, calls)
+            return True
+        bodies = list(_bodies(eqn))
+        turns = int(eqn.params["length"]) if name == "scan" else 1
+        for body in bodies:
+            self.walk(body, scopes, calls * turns)
+        return bool(bodies)
+
+    def _macs(self, jaxpr: Any) -> int:
+        trial = Tally(lambda _, kind: kind)
+        _Walker(self._tree, trial).walk(jaxpr, "", 1)
+        return sum(row.macs for row in trial.rows)
+
+    def _count(self, eqn: Any, place: Place, products: set[Any]) -> None:
+        op = eqn.primitive.name
+        shapes = shapes_of(eqn.invars)
+        if op in VIEWS:
+            return
+        cost = nothing() if _starts_accumulation(eqn, products) else cost_of(eqn, place.phase)
+        if cost is None:
+            self._tally.add_unknown(place, op, shapes)
+        else:
+            self._tally.add(place, op, shapes, cost, _bytes(eqn))
+
+
+def _phase(scopes: str) -> Phase:
+    if "rematted_computation" in scopes:
+        return "recompute"
+    return "backward" if "transpose(" in scopes else "forward"
+
+
+def _bodies(eqn: Any) -> Iterator[Any]:
+    # custom_vjp_call and custom_jvp_call carry their rules as functions, not as jaxprs: only what runs.
+    for value in eqn.params.values():
+        for item in value if isinstance(value, (tuple, list)) else (value,):
+            body = getattr(item, "jaxpr", item)
+            if hasattr(body, "eqns"):
+                yield body
+
+
+def _bytes(eqn: Any) -> int:
+    avals = [v.aval for v in (*eqn.invars, *eqn.outvars)]
+    return sum(elements(a.shape) * _itemsize(a.dtype) for a in avals if hasattr(a, "dtype"))
+
+
+def _itemsize(dtype: Any) -> int:
+    # Keys of random generators are an extended type without a size of their own.
+    return int(getattr(dtype, "itemsize", 0))
+
+
+def _follow_products(eqn: Any, products: set[Any]) -> None:
+    op = eqn.primitive.name
+    if op in PRODUCTS or (op in {"reshape", "transpose", "squeeze"} and _is_in(eqn.invars[0], products)):
+        products.update(eqn.outvars)
+
+
+def _starts_accumulation(eqn: Any, products: set[Any]) -> bool:
+    # A bias is a vector, broadcast and added to a product; its addition is one of the product's own.
+    if eqn.primitive.name != "add":
+        return False
+    shapes = shapes_of(eqn.invars)
+    biased = [v for v, shape in zip(eqn.invars, shapes, strict=True) if shape == eqn.outvars[0].aval.shape]
+    return len(biased) == 1 and _is_in(biased[0], products)
+
+
+def _is_in(variable: Any, variables: set[Any]) -> bool:
+    # Literals cannot be hashed.
+    return not hasattr(variable, "val") and variable in variables
