@@ -116,7 +116,16 @@ def run_body(
         raise
 
 
-def bare_syntax_error(shell: InteractiveShell, mistake: SyntaxError) -> Exception:
+def compile_cell(shell: InteractiveShell, source: str, header: str) -> Body:
+    """Compile a cell's body as ``compile_body``; a mistake in it is drawn as in a bare cell."""
+    __tracebackhide__ = True
+    try:
+        return compile_body(shell, source, header)
+    except SyntaxError as mistake:
+        raise _bare_syntax_error(shell, mistake) from None
+
+
+def _bare_syntax_error(shell: InteractiveShell, mistake: SyntaxError) -> Exception:
     """Return an error of the same name and text that IPython draws as in a bare cell.
 
     It would draw the magic's frames above a real SyntaxError, and asks every other exception first

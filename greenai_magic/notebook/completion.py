@@ -14,13 +14,12 @@ if TYPE_CHECKING:
     from IPython.core.completer import CompletionContext, SimpleMatcherResult
     from IPython.core.interactiveshell import InteractiveShell
 
-_LINE = re.compile(r"^\s*(?P<magic>%%carbon|%carbon|%greenai)\s+(?P<rest>.*)$")
-_MAGICS = {"%%carbon": ("cell", "carbon"), "%carbon": ("line", "carbon"), "%greenai": ("line", "greenai")}
+_LINE = re.compile(r"^\s*(?P<magic>%%?carbon|%greenai|%%?flops)\s+(?P<rest>.*)$")
 _AFTER = {"auto": ["on", "off"], "history": ["-n"], "last": ["--explain"]}
 
 
 def option_matcher(shell: InteractiveShell) -> Any:
-    """Return a matcher that completes what may follow ``%%carbon``, ``%carbon`` or ``%greenai``."""
+    """Return a matcher that completes what may follow ``%%carbon``, ``%greenai`` or ``%flops``."""
 
     @context_matcher()
     def greenai_options(context: CompletionContext) -> SimpleMatcherResult:
@@ -34,10 +33,10 @@ def option_matcher(shell: InteractiveShell) -> Any:
 
 def _choices(shell: InteractiveShell, magic: str, rest: str, token: str) -> list[str]:
     """Return what the token may become; what stands there already where nothing else may, not even a file."""
-    kind, name = _MAGICS[magic]
+    kind = "cell" if magic.startswith("%%") else "line"
     before = rest.split()[:-1] if rest[-1:].strip() else rest.split()
     last = before[-1] if before else ""
-    parser = shell.magics_manager.magics[kind][name].parser
+    parser = shell.magics_manager.magics[kind][magic.strip("%")].parser
     options = parser._option_string_actions  # noqa: SLF001 - argparse has no public look-up
     if magic == "%greenai":
         found = _AFTER.get(before[0], []) if before else list(COMMANDS)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 from IPython.display import publish_display_data
 
@@ -11,6 +12,9 @@ from greenai_magic.runs import clerk
 from greenai_magic.runs.measure import Measuring
 from greenai_magic.runs.run import Run, Status
 from greenai_magic.show.card import describe, to_html, to_text
+
+if TYPE_CHECKING:
+    from greenai_magic.flops.report import FlopReport
 
 
 def show_run(run: Run) -> None:
@@ -47,3 +51,11 @@ def attempt(consequence: str, step: Callable[[], object]) -> bool:
         print(f"greenai: {consequence}: {kind}{' '.join(str(error).split())}")
         return False
     return True
+
+
+def show_flops(report: FlopReport, **how: Any) -> None:
+    """Display a report of operations; ``how`` is depth, sort and by, as ``describe_flops`` takes them."""
+    from greenai_magic.show.flops import describe_flops, flops_to_html, flops_to_text
+
+    view = describe_flops(report, **how)
+    publish_display_data({"text/html": flops_to_html(view), "text/plain": flops_to_text(view)})

@@ -58,18 +58,33 @@ def parsed(magic: Any, line: str) -> Namespace:
     UsageError
         If there is one that the magic does not know, or a variable that cannot be one.
     """
+    options, rest = parsed_in_part(magic, line)
+    if rest:
+        raise UsageError(_not_understood(rest, f"%{magic.parser.prog}"))
+    return options
+
+
+def parsed_in_part(magic: Any, line: str) -> tuple[Namespace, list[str]]:
+    """Return the options on a magic's line, and the words that are none.
+
+    Raises
+    ------
+    UsageError
+        If a word looks like an option that the magic does not know, or a variable cannot be one.
+    """
     parser = magic.parser
     # To `%carbon`, what is short for an option would be a part of the statement.
     parser.allow_abbrev = False
     options: Namespace
     options, rest = parser.parse_known_args([word for _, word in words(line)])
-    if rest:
-        raise UsageError(_not_understood(rest, f"%{parser.prog}"))
+    unknown = [word for word in rest if word.startswith("--") or word in HELP]
+    if unknown:
+        raise UsageError(_not_understood(unknown, f"%{parser.prog}"))
     name = getattr(options, "output", None)
     if name is not None and not _can_be_a_variable(name):
         msg = f"-o needs the name of a variable of your own, and {name!r} cannot be one."
         raise UsageError(msg)
-    return options
+    return options, rest
 
 
 def pue(text: str) -> float:

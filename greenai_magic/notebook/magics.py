@@ -11,7 +11,8 @@ from IPython.core.magic import needs_local_scope, no_var_expand, output_can_be_s
 from IPython.core.magic_arguments import MagicArgumentParser, argument, magic_arguments
 
 from greenai_magic.errors import GreenAIError
-from greenai_magic.notebook.body import Body, bare_syntax_error, compile_body, compile_expression, run_body
+from greenai_magic.notebook.body import Body, compile_cell, compile_expression, run_body
+from greenai_magic.notebook.flops import FlopsMagics
 from greenai_magic.notebook.line import HELP, how_many, parsed, pue, unquoted, words
 
 if TYPE_CHECKING:
@@ -158,7 +159,7 @@ class Magics:
         __tracebackhide__ = True
         scores = dict(map(self._compiled_score, options.score))
         measuring = _prepared(options, source)
-        body = self._compiled(source, header)
+        body = compile_cell(self._shell, source, header)
         check = _crosscheck() if options.crosscheck else None
         started = attempt("This cell is not measured", measuring.start)
         status: Status = "ok"
@@ -172,13 +173,6 @@ class Magics:
             compared = check is not None and attempt("The crosscheck is lost", check.stop)
             if stopped:
                 self._conclude(measuring, options, scores, status, check if compared else None)
-
-    def _compiled(self, source: str, header: str) -> Body:
-        __tracebackhide__ = True
-        try:
-            return compile_body(self._shell, source, header)
-        except SyntaxError as mistake:
-            raise bare_syntax_error(self._shell, mistake) from None
 
     def _conclude(
         self,
@@ -236,18 +230,21 @@ def split_statement(parser: MagicArgumentParser, line: str) -> tuple[str, str]:
 
 def register(session: Session) -> None:
     """Add the magics to the session's shell."""
-    magics = Magics(session)
+    magics, flops = Magics(session), FlopsMagics(session.shell)
     shell = session.shell
     shell.register_magic_function(magics.carbon_cell, "cell", "carbon")
     shell.register_magic_function(magics.carbon_line, "line", "carbon")
     shell.register_magic_function(magics.greenai, "line", "greenai")
+    shell.register_magic_function(flops.flops_cell, "cell", "flops")
+    shell.register_magic_function(flops.flops_line, "line", "flops")
 
 
 def unregister(session: Session) -> None:
     """Take the magics out of the session's shell."""
     magics = session.shell.magics_manager.magics
-    for kind, name in (("cell", "carbon"), ("line", "carbon"), ("line", "greenai")):
-        magics[kind].pop(name, None)
+    for name in ("carbon", "greenai", "flops"):
+        magics["cell"].pop(name, None)
+        magics["line"].pop(name, None)
 
 
 def _prepared(options: Namespace, source: str) -> Measuring:

@@ -1,0 +1,219 @@
+"""`%flops`: the operations of a model, without running it; `%%flops`: those of a cell that runs."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable, MutableMapping
+from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING, Any
+
+from IPython.core.error import UsageError
+from IPython.core.magic import needs_local_scope, no_var_expand, output_can_be_silenced
+from IPython.core.magic_arguments import argument, magic_arguments
+
+from greenai_magic.errors import GreenAIError
+from greenai_magic.notebook.body import compile_cell, compile_expression, run_body
+from greenai_magic.notebook.line import parsed, parsed_in_part, unquoted
+
+if TYPE_CHECKING:
+    from argparse import Namespace
+
+    from IPython.core.interactiveshell import InteractiveShell
+
+    from greenai_magic.flops.report import FlopReport
+
+_OPERATORS = "+-*/%@<>=!&|^~.,:"
+"""What a second expression on the line does not begin with: it would be one with the first."""
+
+
+_SHOWN = (
+    argument("--depth", type=int, help="levels of modules to show"),
+    argument("--sort", choices=("order", "flops"), default="order", help="of the modules"),
+    argument("--by", choices=("module", "op"), default="module", help="one line a module, or an operator"),
+    argument("-o", "--output", metavar="VAR", type=unquoted, help="put the FlopReport into this variable"),
+)
+
+
+def _with_what_is_shown(function: Callable[..., Any]) -> Callable[..., Any]:
+    for option in reversed(_SHOWN):
+        function = option(function)
+    return function
+
+
+class FlopsMagics:
+    """``%flops`` and ``%%flops`` of one shell."""
+
+    def __init__(self, shell: InteractiveShell) -> None:
+        self._shell = shell
+
+    @magic_arguments("flops")
+    @argument(
+        "--input-size", action="append", default=[], type=unquoted, metavar="1,3,224,224",
+        help="shape of an input, `1,128:int64` with its type; once for each input",
+    )  # fmt: skip
+    @argument("--inputs", type=unquoted, metavar="EXPR", help="a tensor, tuple, dict or DataLoader")
+    @argument("--batch", type=int, help="how many items at once, where it is not the inputs' own number")
+    @argument("--backward", action="store_true", help="count the backward pass too")
+    @argument("--train-step", action="store_true", help="count a whole step: backward, loss and optimiser")
+    @argument("--loss", type=unquoted, metavar="EXPR", help="of a step, such as `nn.CrossEntropyLoss()`")
+    @argument("--optimiser", type=unquoted, metavar="EXPR", help="of a step, such as `torch.optim.AdamW`")
+    @_with_what_is_shown
+    @no_var_expand
+    @needs_local_scope
+    def flops_line(self, line: str, local_ns: MutableMapping[str, Any] | None = None) -> None:
+        """Count the operations, parameters and bytes of a PyTorch or Keras model, without running it.
+
+        Write an expression for the model, and one for its inputs where it does not say them itself.
+        Nothing is computed and the model stays as it is. What could not be counted is listed.
+
+        Examples
+        --------
+        ::
+
+            %flops model
+            %flops model (1, 3, 224, 224) --depth 2
+            %flops bert --input-size 1,128:int64 --sort flops
+            %flops model batch --backward -o report
+            %flops resnet50(weights=None) (8, 3, 800, 800) --train-step --optimiser torch.optim.AdamW
+
+            report.by_kind
+            print(report.explain("layer4"))
+        """
+        __tracebackhide__ = True
+        options, rest = parsed_in_part(self.flops_line, line)
+        model_text, inputs_text = split_expressions(" ".join(rest))
+        if not model_text:
+            msg = "%flops needs a model, as in `%flops model (1, 3, 224, 224)`."
+            raise UsageError(msg)
+        if bool(inputs_text) + bool(options.inputs) + bool(options.input_size) > 1:
+            msg = f"The inputs are said twice: leave out {inputs_text or '--inputs'!r} or the other."
+            raise UsageError(msg)
+        sizes = [shape_and_type(text) for text in options.input_size]
+        texts = (model_text, inputs_text or options.inputs, options.loss, options.optimiser)
+        model, inputs, loss, optimiser = (text and self._value(text, local_ns) for text in texts)
+        self._count_and_show(model, sizes or inputs, options, loss=loss, optimiser=optimiser)
+
+    def _value(self, text: str, local_ns: MutableMapping[str, Any] | None) -> Any:
+        __tracebackhide__ = True
+        try:
+            expression = compile_expression(self._shell, text)
+        except SyntaxError as mistake:
+            msg = f"{text!r} cannot be read: {mistake.msg}."
+            raise UsageError(msg) from None
+        return run_body(self._shell, expression, local_ns)
+
+    @magic_arguments("%flops")
+    @_with_what_is_shown
+    @output_can_be_silenced
+    def flops_cell(self, line: str, cell: str) -> Any:
+        """Count the operations that PyTorch really executes while a cell runs.
+
+        The cell runs as if the magic were not there; what it is counted by costs some time.
+
+        Examples
+        --------
+        ::
+
+            %%flops --by op
+            loss = criterion(model(x), y)
+            loss.backward()
+        """
+        from greenai_magic.notebook.display import attempt
+
+        __tracebackhide__ = True
+        options = parsed(self.flops_cell, line)
+        body = compile_cell(self._shell, cell, f"%%flops {line}".rstrip() + "\n")
+        with _counting() as counter:
+            value = run_body(self._shell, body)
+        attempt(
+            "The operations cannot be shown",
+            lambda: self._show(counter.report("this cell"), options),
+        )
+        return value
+
+    def _count_and_show(self, model: Any, inputs: Any, options: Namespace, **step: Any) -> None:
+        from greenai_magic.flops import count_flops
+
+        try:
+            report = count_flops(
+                model,
+                inputs,
+                batch=options.batch,
+                backward=options.backward,
+                train_step=options.train_step,
+                **step,
+            )
+        except GreenAIError as error:
+            raise UsageError(str(error)) from None
+        self._show(report, options)
+
+    def _show(self, report: FlopReport, options: Namespace) -> None:
+        from greenai_magic.notebook.display import show_flops
+
+        show_flops(report, depth=options.depth, sort=options.sort, by=options.by)
+        if options.output is not None:
+            self._shell.push({options.output: report})
+
+
+def _counting() -> AbstractContextManager[Any]:
+    try:
+        from greenai_magic.flops.torch.cell import counting
+    except ImportError:
+        msg = "%%flops needs PyTorch: run `pip install greenai-magic[torch]`."
+        raise UsageError(msg) from None
+    return counting()
+
+
+def split_expressions(text: str) -> tuple[str, str]:
+    """Split a line into its first expression and the one after it, if there are two.
+
+    Two expressions meet at a space where both sides are whole, as in ``model (1, 3, 224, 224)``.
+    """
+    for i in (i for i, letter in enumerate(text) if letter.isspace()):
+        first, second = text[:i].strip(), text[i:].strip()
+        if second[:1] not in _OPERATORS and _is_expression(first) and _is_expression(second):
+            return first, second
+    return text.strip(), ""
+
+
+def shape_and_type(text: str) -> Any:
+    """Return what ``1,128:int64`` says: a shape, or a pair of shape and type where one is given.
+
+    Raises
+    ------
+    UsageError
+        If it is no shape.
+    """
+    shape, _, kind = text.partition(":")
+    try:
+        sizes = tuple(int(size) for size in shape.strip("()[]").split(",") if size.strip())
+    except ValueError:
+        sizes = ()
+    if not sizes or min(sizes) < 1:
+        msg = f"{text!r} is no input size: write it as in `--input-size 1,3,224,224` or `1,128:int64`."
+        raise UsageError(msg)
+    return (sizes, kind) if kind else sizes
+
+
+def _is_expression(text: str) -> bool:
+    try:
+        ast.parse(text, mode="eval")
+    except SyntaxError:
+        return False
+    return True
+
+
+def _html(report: FlopReport) -> str:
+    from greenai_magic.show.flops import describe_flops, flops_to_html
+
+    return flops_to_html(describe_flops(report))
+
+
+def _text(report: FlopReport, printer: Any, _cycle: bool) -> None:  # noqa: FBT001 - IPython's contract
+    from greenai_magic.show.flops import describe_flops, flops_to_text
+
+    printer.text(flops_to_text(describe_flops(report)))
+
+
+FLOPS_FACES = {"text/html": _html, "text/plain": _text}
+"""How a FlopReport is shown that a cell ends with."""

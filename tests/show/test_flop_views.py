@@ -1,0 +1,170 @@
+"""How a count of operations reads: exact, scaled, folded, and never quiet about what it lacks."""
+
+from __future__ import annotations
+
+import ast
+import json
+import operator
+import re
+from dataclasses import replace
+from html.parser import HTMLParser
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from greenai_magic.errors import FlopError
+from greenai_magic.flops.report import FlopReport, Module, Row, Uncounted
+from greenai_magic.show.flops import count, describe_flops, flops_to_html, flops_to_text, shape_text
+
+CONV = Row(
+    "a.conv", "forward", "aten.convolution", "convolution", ((1, 3, 8, 8), (4, 3, 3, 3)), 2, 27648, 13824, 9,
+    "2 x 64 x 4 x 27",
+)  # fmt: skip
+RELU = Row("a.act", "forward", "aten.relu", "elementwise", ((1, 4, 8, 8),), 2, 512, 0, 9, "256")
+MM = Row("fc", "backward", "aten.mm", "matmul", ((1, 3), (3, 4)), 1, 24, 12, 9, "2 x 1 x 3 x 4")
+MODULES = (
+    Module("", "Net", (1, 4), 0, 0),
+    Module("a", "Sequential", (1, 4, 8, 8), 0, 0),
+    Module("a.conv", "Conv2d", (1, 4, 8, 8), 108, 108),
+    Module("a.act", "ReLU", (1, 4, 8, 8), 0, 0),
+    Module("fc", "Linear", (1, 4), 16, 16),
+)
+UNKNOWN = Uncounted("mylib.op", ((1, 2),), 3, ("fc",))
+OPERATORS = {ast.Mult: operator.mul, ast.Add: operator.add}
+
+
+def report(**parts) -> FlopReport:
+    plain = FlopReport(
+        "Net",
+        "x 1x3x8x8 float32",
+        "counted from shapes",
+        (CONV, RELU, MM),
+        MODULES,
+        (),
+        124,
+        124,
+        496,
+        1000,
+        800,
+    )
+    return replace(plain, **parts)
+
+
+def text(**how) -> str:
+    return flops_to_text(describe_flops(report(), **how))
+
+
+def evaluate(node: ast.AST) -> int:
+    if isinstance(node, ast.BinOp):
+        return OPERATORS[type(node.op)](evaluate(node.left), evaluate(node.right))
+    return node.value
+
+
+def test_totals_are_sums_over_rows_however_they_are_grouped():
+    whole = report()
+    assert whole.flops == sum(whole.by_kind.values()) == sum(whole.by_phase.values()) == whole.by_module[""]
+    assert whole.by_module["a"] == CONV.flops + RELU.flops
+    assert (whole.macs, whole.macs_by_module["fc"], whole.params_by_module["a"]) == (13836, 12, 108)
+
+
+def test_an_explanations_arithmetic_gives_each_figure():
+    lines = report().explain().splitlines()
+    assert lines[0] == "Net: 28,184 FLOPs, 13,836 MACs"
+    formulas = [re.fullmatch(r" *= (.+?)( x \d+ calls)? = (.+) FLOPs", line) for line in lines]
+    found = [match.groups() for match in formulas if match]
+    assert len(found) == 3
+    for formula, times, figure in found:
+        calls = int((times or " x 1 calls").split()[1])
+        assert evaluate(ast.parse(formula.replace("x", "*"), mode="eval").body) * calls == int(
+            figure.replace(",", "")
+        )
+
+
+def test_an_explanation_is_of_one_module_and_an_unknown_one_is_an_error_of_ours():
+    assert "aten.mm" not in report().explain("a")
+    with pytest.raises(FlopError, match="no module 'b'"):
+        report().explain("b")
+
+
+def test_json_and_tables_hold_every_row():
+    plain = json.loads(report().to_json())
+    assert [row["flops"] for row in plain["rows"]] == [27648, 512, 24]
+    assert (plain["flops"], plain["macs"]) == (28184, 13836)
+    frame = pytest.importorskip("pandas") and report().to_pandas()
+    assert frame.flops.sum() == 28184
+    assert list(frame.module) == ["a.conv", "a.act", "fc"]
+
+
+def test_counts_beyond_what_a_float_holds_stay_exact():
+    huge = replace(MM, flops=2**70 + 1, macs=2**69)
+    assert f"{2**70 + 1:,}" in flops_to_text(describe_flops(report(rows=(huge,))))
+    assert report(rows=(huge, huge)).flops == 2**71 + 2
+
+
+@given(st.integers(0, 999 * 10**18))
+def test_a_scaled_count_is_within_half_a_percent_and_has_three_digits_at_most(number):
+    figure, _, unit = count(number, "B").partition(" ")
+    scale = {"B": 1, "kB": 1e3, "MB": 1e6, "GB": 1e9, "TB": 1e12, "PB": 1e15, "EB": 1e18}[unit]
+    assert float(figure.replace(",", "")) * scale == pytest.approx(number, rel=5.1e-3)
+    assert len(figure.replace(".", "")) <= 3
+
+
+def test_a_tree_shows_modules_in_order_or_by_cost_and_only_so_deep():
+    names = [line.split()[0] for line in text().splitlines() if re.match(r" +(model|a|conv|act|fc) ", line)]
+    assert names == ["model", "a", "conv", "act", "fc"]
+    backwards = flops_to_text(describe_flops(report(rows=(replace(MM, flops=10**9), CONV)), sort="flops"))
+    assert backwards.index("Linear") < backwards.index("Sequential")
+    assert "Conv2d" not in text(depth=1)
+    assert "Sequential" in text(depth=1)
+    assert "aten.convolution  convolution  2 calls" in text(by="op")
+
+
+def test_what_was_not_counted_makes_totals_lower_bounds_and_is_listed():
+    partly = flops_to_text(describe_flops(report(uncounted=(UNKNOWN,))))
+    assert partly.splitlines()[0] == "flops: Net · ≥ 13.8 kMACs · ≥ 28.2 kFLOPs · 124 parameters"
+    assert "not counted: mylib.op, 3 calls, first on 1x2 in fc" in partly
+    assert "≥" not in text()
+    page = flops_to_html(describe_flops(report(uncounted=(UNKNOWN,))))
+    assert "Not counted, and not zero" in page
+    assert repr(report(uncounted=(UNKNOWN,))) == (
+        "<FlopReport Net: at least 28,184 FLOPs, 13,836 MACs, 124 parameters>"
+    )
+
+
+def test_what_an_engine_cannot_tell_is_not_assessed():
+    assert "most at once not assessed" in flops_to_text(describe_flops(report(peak_activation_bytes=None)))
+
+
+class Tags(HTMLParser):
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.tags, self.open = set(), []
+        self.feed(page)
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.add(tag)
+        self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+
+@pytest.mark.parametrize("name", ["<script>alert(1)</script>", '"><img src=x>', "</div><h1>", "\x1b[31m\x07"])
+def test_names_from_outside_cannot_steer_the_page_or_the_terminal(name):
+    module, row = Module("", name, (1,), 1, 1), replace(MM, module="", op=name)
+    unknown = Uncounted(name, (), 1, (name,))
+    hostile = report(
+        model=name, inputs=name, rows=(row,), modules=(module,), uncounted=(unknown,), notes=(name,)
+    )
+    for by in ("module", "op"):
+        view = describe_flops(hostile, by=by)
+        page = Tags(flops_to_html(view))
+        assert not page.open
+        assert page.tags <= {"div", "strong", "span", "details", "summary", "ul", "li"}
+        assert "\x1b" not in flops_to_text(view)
+
+
+def test_shapes_read_as_people_write_them():
+    assert shape_text(((1, 3, 224, 224), ())) == "1x3x224x224, scalar"
+    assert shape_text(()) == "no tensor"
