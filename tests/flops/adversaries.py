@@ -66,6 +66,13 @@ class WithGenerators(Base):
         return self.layer(x) * torch.rand(4, generator=self.random)
 
 
+class RunsAndDraws(WithGenerators):
+    """Has to be run, so that real numbers are drawn."""
+
+    def forward(self, x):
+        return super().forward(x) * bool(x.sum() > 0)
+
+
 class Gambler(Base):
     """Draws from every source of random numbers there is."""
 
@@ -220,6 +227,7 @@ ADVERSARIES = {
     "counts its calls": (Counting, LINEAR),
     "holds locks": (Locked, LINEAR),
     "holds generators": (WithGenerators, LINEAR),
+    "draws as it is run": (RunsAndDraws, LINEAR),
     "draws random numbers": (Gambler, LINEAR),
     "holds plain tensors": (Tensors, LINEAR),
     "shares layers": (Shared, 4 * LINEAR),

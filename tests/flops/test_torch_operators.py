@@ -12,8 +12,7 @@ from torch.nn import functional as F  # noqa: N812 its usual name
 
 from greenai_magic.flops import count_flops
 
-settings.register_profile("flops", max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
-settings.load_profile("flops")
+law = settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
 
 small = st.integers(1, 5)
 floats = st.sampled_from([torch.float32, torch.float64, torch.float16, torch.bfloat16])
@@ -43,6 +42,7 @@ def phases(model, inputs):
     return report.macs - backward, backward
 
 
+@law
 @given(st.lists(small, min_size=1, max_size=3), small, small, floats, st.booleans())
 def test_linear(leading, inner, outer, dtype, bias):
     model = nn.Linear(inner, outer, bias=bias, dtype=dtype)
@@ -53,6 +53,7 @@ def test_linear(leading, inner, outer, dtype, bias):
     assert phases(model, wanted) == (product, 2 * product)
 
 
+@law
 @given(*[st.integers(2, 5)] * 4)  # of one column, einsum makes an elementwise product and a sum
 def test_products_of_matrices(batch, rows, inner, columns):
     a, b = torch.randn(batch, rows, inner), torch.randn(batch, inner, columns)
@@ -70,6 +71,7 @@ def test_products_of_matrices(batch, rows, inner, columns):
     assert macs(torch.addr, torch.randn(rows, columns), a[0, :, 0], b[0, 0]) == rows * columns
 
 
+@law
 @given(st.integers(1, 3), st.data())
 def test_convolution(dimensions, data):
     groups, inner, outer = data.draw(small), data.draw(small), data.draw(small)
@@ -90,6 +92,7 @@ def test_convolution(dimensions, data):
     assert phases(layer, x.requires_grad_()) == (product, 2 * product)
 
 
+@law
 @given(st.integers(1, 3), st.data())
 def test_transposed_convolution(dimensions, data):
     groups, inner, outer = data.draw(small), data.draw(small), data.draw(small)
@@ -106,6 +109,7 @@ def test_transposed_convolution(dimensions, data):
     assert phases(layer, x.requires_grad_()) == (product, 2 * product)
 
 
+@law
 @given(small, small, small, small, st.integers(1, 4), st.integers(1, 4), st.booleans())
 def test_fused_attention(batch, queries, keys, heads, shared, size, causal):
     q = torch.randn(batch, heads * shared, queries, size, requires_grad=True)
@@ -119,6 +123,7 @@ def test_fused_attention(batch, queries, keys, heads, shared, size, causal):
     assert report.macs - forward == (5 * product // 2 if fused else 2 * product)
 
 
+@law
 @given(small, small, small, st.integers(1, 3), st.booleans(), st.booleans())
 def test_fused_attention_with_a_mask(batch, queries, keys, heads, evaluate, given_mask):
     size = 4
@@ -130,6 +135,7 @@ def test_fused_attention_with_a_mask(batch, queries, keys, heads, evaluate, give
     assert macs(call, q, k, v) == 2 * batch * heads * queries * keys * size
 
 
+@law
 @given(small, small, small, st.integers(1, 3))
 def test_flexible_attention(batch, queries, keys, heads):
     from torch.nn.attention import flex_attention
@@ -142,6 +148,7 @@ def test_flexible_attention(batch, queries, keys, heads):
     assert flex_attention._FLEX_ATTENTION_DISABLE_COMPILE_DEBUG is False
 
 
+@law
 @given(small, small, small, st.integers(1, 3), st.booleans(), st.booleans())
 def test_multi_head_attention_module(batch, queries, keys, heads, training, weights):
     size = 4 * heads
@@ -153,6 +160,7 @@ def test_multi_head_attention_module(batch, queries, keys, heads, training, weig
     assert count_flops(call, (q, k)).macs == projections + 2 * batch * queries * keys * size
 
 
+@law
 @given(st.sampled_from([(nn.LSTM, 4), (nn.GRU, 3), (nn.RNN, 1)]), small, small, small, small, st.data())
 def test_recurrent(kind, steps, batch, inputs, hidden, data):
     cell, gates = kind
@@ -167,6 +175,7 @@ def test_recurrent(kind, steps, batch, inputs, hidden, data):
     assert report.by_kind["recurrent"] > 2 * report.macs
 
 
+@law
 @given(small, small, st.integers(2, 5), st.integers(1, 4))
 def test_recurrent_with_a_projection(steps, batch, hidden, inputs):
     projected = hidden - 1
@@ -175,6 +184,7 @@ def test_recurrent_with_a_projection(steps, batch, hidden, inputs):
     assert count_flops(model, torch.randn(steps, batch, inputs)).macs == steps * batch * each
 
 
+@law
 @given(st.lists(small, min_size=1, max_size=4))
 def test_elementwise_work_is_one_operation_an_element(shape):
     for function in (torch.exp, torch.relu, torch.sigmoid, torch.neg, F.gelu, F.silu, F.hardswish, F.elu):
@@ -185,6 +195,7 @@ def test_elementwise_work_is_one_operation_an_element(shape):
     assert count_flops(Call(lambda a: a.add_(1).mul_(2)), torch.randn(shape)).flops == 2 * prod(shape)
 
 
+@law
 @given(st.lists(small, min_size=2, max_size=4))
 def test_reductions_cost_what_they_read(shape):
     for function in (
@@ -198,6 +209,7 @@ def test_reductions_cost_what_they_read(shape):
         assert count_flops(Call(function), torch.randn(shape)).flops == prod(shape)
 
 
+@law
 @given(st.lists(small, min_size=2, max_size=4))
 def test_moving_data_costs_nothing_and_is_known(shape):
     def shuffle(x):
@@ -213,6 +225,7 @@ def test_moving_data_costs_nothing_and_is_known(shape):
     assert sum(row.bytes_moved for row in report.rows) == prod(shape) * (4 * 4 * 2 + 8)
 
 
+@law
 @given(small, st.integers(1, 3), st.integers(2, 5), st.booleans())
 def test_normalisation(batch, groups, size, affine):
     channels, elements = 2 * groups, batch * 2 * groups * size
@@ -231,6 +244,7 @@ def test_normalisation(batch, groups, size, affine):
     assert count_flops(Call(lambda x: x.softmax(-1)), x).flops == 5 * elements
 
 
+@law
 @given(small, st.integers(2, 4), st.integers(4, 8))
 def test_pooling_and_resizing(batch, window, size):
     x = torch.randn(batch, 3, size, size)
@@ -245,6 +259,7 @@ def test_pooling_and_resizing(batch, window, size):
     assert count_flops(nn.Upsample(scale_factor=2, mode="bilinear"), x).flops == 7 * larger
 
 
+@law
 @given(small, st.sampled_from([4, 8, 16]))
 def test_fourier_transforms(batch, size):
     x = torch.randn(batch, size)

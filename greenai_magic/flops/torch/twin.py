@@ -91,7 +91,6 @@ class Twin:
         yield functools.partial, self._partial
         yield weakref.ref, self._reference
         yield tuple(_LOCKS), lambda lock: self._keep(lock, _LOCKS[type(lock)]())
-        yield torch.Generator, lambda generator: self._keep(generator, generator.clone_state())
 
     def _keep(self, original: Any, twin: Any) -> Any:
         self._copies[id(original)] = twin
