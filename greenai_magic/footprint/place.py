@@ -173,8 +173,9 @@ def checked_pue(pue: float) -> float:
     SettingError
         If it is not a number from 1 to 5.
     """
-    if not 1 <= pue <= PUE_MAX:
-        msg = f"PUE cannot be {pue}: give a number from 1 (a laptop) to {PUE_MAX:g}, such as 1.2."
+    number = isinstance(pue, (int, float)) and not isinstance(pue, bool)
+    if not number or not 1 <= pue <= PUE_MAX:
+        msg = f"PUE cannot be {pue!r}: give a number from 1 (a laptop) to {PUE_MAX:g}, such as 1.2."
         raise SettingError(msg)
     return float(pue)
 

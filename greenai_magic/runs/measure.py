@@ -15,7 +15,7 @@ from datetime import datetime, timezone
 from types import TracebackType
 from typing import Any, TypeVar, cast, overload
 
-from greenai_magic.errors import GreenAIError
+from greenai_magic.errors import GreenAIError, SettingError
 from greenai_magic.footprint.impacts import Footprint, assess
 from greenai_magic.footprint.place import Place, find_place
 from greenai_magic.meter.discover import default_meter
@@ -281,10 +281,10 @@ def measure(
     name: Any = None,
     *,
     save: bool = True,
-    place: str | None = None,
+    place: Any = None,
     pue: float | None = None,
     stage: str = "",
-    tags: Mapping[str, str] | None = None,
+    tags: Any = None,
 ) -> Any:
     """Measure a block, an asynchronous block or every call of a function.
 
@@ -314,11 +314,14 @@ def measure(
     Raises
     ------
     SettingError
-        If ``pue`` cannot be one.
+        If ``pue``, ``place`` or ``tags`` cannot be one.
     GreenAIError
         If what is decorated is a generator.
     """
     text = name if isinstance(name, str) else ""
+    if not isinstance(tags or {}, Mapping) or not isinstance(place or "", str):
+        msg = 'measure() takes tags as a dict, {"data": "digits"}, and a place by its name, "FRA".'
+        raise SettingError(msg)
     words = {str(key): str(value) for key, value in (tags or {}).items()}
     measuring = Measuring(Labels(text, save=save, place=place, pue=pue, stage=str(stage), tags=words))
     return measuring if name is None or isinstance(name, str) else measuring(name)

@@ -116,6 +116,15 @@ def test_what_cannot_be_measured_is_an_error_of_ours_at_once(script: Script, wro
     assert "GreenAIError: measure() takes a name or a function" in script(wrong).err
 
 
+@pytest.mark.parametrize("wrong", ["pue='abc'", "pue=True", "tags=[1]", "place=3"])
+def test_an_argument_that_cannot_be_one_is_an_error_of_ours_before_anything_runs(
+    script: Script, wrong: str
+) -> None:
+    done = script(f"with measure({wrong}):\n    print('never')")
+    assert done.err.splitlines()[-1].startswith("greenai_magic.errors.SettingError: ")
+    assert not done.out
+
+
 def test_figures_asked_for_before_there_are_any_are_an_error_of_ours(script: Script) -> None:
     done = script("measure().energy_j")
     assert "GreenAIError: Nothing is measured yet" in done.err
