@@ -84,8 +84,8 @@ def count_flops(
             report: FlopReport = import_module(engine).count(model, inputs, **options)
             return report
     msg = (
-        f"A {type(model).__name__} is no PyTorch module, no Keras model and no scikit-learn estimator: there is "
-        "nothing to count."
+        f"A {type(model).__name__} is no PyTorch module, no Keras model and no scikit-learn estimator: "
+        "there is nothing to count."
     )
     raise FlopError(msg)
 

@@ -62,7 +62,7 @@ class FlopsMagics:
     @no_var_expand
     @needs_local_scope
     def flops_line(self, line: str, local_ns: MutableMapping[str, Any] | None = None) -> None:
-        """Count the operations, parameters and bytes of a PyTorch or Keras model, without running it.
+        """Count the operations, parameters and bytes of a PyTorch, Keras or scikit-learn model.
 
         Write an expression for the model, and one for its inputs where it does not say them itself.
         Nothing is computed and the model stays as it is. What could not be counted is listed.
