@@ -20,6 +20,8 @@ from greenai_magic.flops.report import FlopReport, Row
 UNEXPLAINED = "unexplained"
 OUTSIDE = "(outside layers)"
 """Where the work stands of which a peer tells no module."""
+_NAMES = {"attention": "SDPA", "recurrent": "recurrence"}
+"""What the work of operators is called that have many names."""
 _MOST_TERMS = 10
 
 
@@ -164,26 +166,23 @@ def _with_cause(line: Line, rows: Sequence[Row], tally: Tally) -> Line:
     if line.ours == line.theirs:
         return line
     unseen = tally.unseen.get(line.module)
-    missed = [row for row in rows if unseen and unseen.may_be(row)]
-    terms = [*_missed(missed), *(tally.extras.get(line.module) or {}).items()]
-    found = explain(line.theirs - line.ours, terms)
-    if found is None:
-        return replace(line, cause=UNEXPLAINED)
-    names = {name for name, _ in _missed(missed)}
-    gone = [name for name in found if name in names]
-    told = [f"{', '.join(gone)} unseen: {unseen.why}"] if unseen and gone else []
-    return replace(line, cause="; ".join((*told, *(cause for cause in found if cause not in names))))
+    each = [(_name(row), -row.macs) for row in rows if unseen and unseen.may_be(row)]
+    whole: Counter[str] = Counter()
+    for name, macs in each:
+        whole[name] += macs
+    extras = list((tally.extras.get(line.module) or {}).items())
+    # All the work of an operator, or else some of its shapes: as where only some come from one function.
+    for missed in (list(whole.items()), each):
+        causes = explain(line.theirs - line.ours, [*missed, *extras])
+        if causes is not None:
+            gone = [name for name in causes if name in whole]
+            told = [f"{', '.join(gone)} unseen: {unseen.why}"] if unseen and gone else []
+            return replace(line, cause="; ".join((*told, *(cause for cause in causes if cause not in whole))))
+    return replace(line, cause=UNEXPLAINED)
 
 
-def _missed(rows: Sequence[Row]) -> list[tuple[str, int]]:
-    """Return our operators with their multiply-adds below zero; by operator alone where there are many."""
-    terms = [(row.op.partition(".")[2] or row.op, -row.macs) for row in rows]
-    if len(terms) <= _MOST_TERMS:
-        return terms
-    merged: Counter[str] = Counter()
-    for name, amount in terms:
-        merged[name] += amount
-    return list(merged.items())
+def _name(row: Row) -> str:
+    return _NAMES.get(row.kind) or row.op.partition(".")[2] or row.op
 
 
 def explain(difference: int, terms: Sequence[tuple[str, int]]) -> list[str] | None:

@@ -7,6 +7,7 @@ import importlib.metadata
 import logging
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 
@@ -22,7 +23,7 @@ from torch.nn import functional as F  # noqa: E402, N812 its usual name
 
 from greenai_magic.errors import FlopError, MissingExtra  # noqa: E402
 from greenai_magic.flops import count_flops  # noqa: E402
-from greenai_magic.flops.crosscheck import UNEXPLAINED, Line, Tally, compare, crosscheck, explain  # noqa: E402
+from greenai_magic.flops.crosscheck import UNEXPLAINED, Line, Tally, Unseen, compare, crosscheck, explain  # noqa: E402
 from greenai_magic.show.crosscheck import crosscheck_to_text  # noqa: E402
 
 SPECIMENS = [zoo.resnet(), zoo.mobilenet(), zoo.unet(), zoo.graph(), zoo.functional(), zoo.lstm(), zoo.gru()]
@@ -93,7 +94,8 @@ class Attention(nn.Module):
         self.qkv = nn.Linear(8, 24)
 
     def forward(self, x):
-        return F.scaled_dot_product_attention(*self.qkv(x).chunk(3, -1))
+        heads = (part.unflatten(-1, (2, 4)).transpose(1, 2) for part in self.qkv(x).chunk(3, -1))
+        return F.scaled_dot_product_attention(*heads)
 
 
 def test_fused_attention_is_unseen_by_both_and_each_says_why():
@@ -104,7 +106,7 @@ def test_fused_attention_is_unseen_by_both_and_each_says_why():
     ):
         lines = lines_of(comparison)
         assert (lines[""].ours, lines[""].theirs) == (2 * 5 * 5 * 16, 0)
-        assert why in lines[""].cause
+        assert lines[""].cause.startswith(f"SDPA unseen: {why}")
         assert lines["qkv"] == Line("qkv", "Linear", 2 * 5 * 8 * 24, 2 * 5 * 8 * 24)
 
 
@@ -212,6 +214,23 @@ def test_what_no_cause_accounts_for_is_unexplained():
     (line,) = compare(report, Tally("nobody 1.0", macs={"": 23})).lines
     assert line == Line("", "Linear", 24, 23, UNEXPLAINED)
     assert "-1  unexplained" in crosscheck_to_text([compare(report, Tally("nobody 1.0", macs={"": 23}))])
+
+
+def test_all_the_work_of_an_operator_is_a_likelier_cause_than_parts_of_several():
+    report = count_flops(nn.Linear(4, 2), (3, 4))
+    work = (("addmm", 6), ("addmm", 2), ("mm", 4), ("mv", 2))
+    rows = tuple(replace(report.rows[0], op=f"aten.{op}", kind="matmul", macs=macs) for op, macs in work)
+    report = replace(report, rows=rows)
+
+    def cause(theirs):
+        (line,) = compare(report, Tally("nobody 1.0", {"": theirs}, unseen={"": Unseen("who knows")})).lines
+        return line.cause
+
+    assert cause(14 - 8) == "addmm unseen: who knows"
+    assert cause(0) == "addmm, mm, mv unseen: who knows"
+    assert cause(14 - 10) == "addmm, mv unseen: who knows"
+    assert cause(14 - 2) == "mv unseen: who knows"
+    assert cause(14 - 13) == UNEXPLAINED
 
 
 @given(

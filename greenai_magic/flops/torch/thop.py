@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from greenai_magic.flops.torch.peers import Subject
 
 _PRODUCTS = ("conv", "linear", "bilinear", "multihead", "rnn", "gru", "lstm")
+_UNKNOWN_FUNCTIONS = ("mm", "mv", "dot", "convolution", "trilinear", "recurrent")
+"""What is in our names for functions that ultralytics-thop may not know; it knows fused attention."""
 _EACH_UNIT = {"lstm": (8, 8), "gru": (7, 6), "rnn": (1, 2)}
 """What thop adds for each hidden unit and step: elementwise work, and two biases for each gate."""
 
@@ -45,7 +47,8 @@ def tally(name: str, subject: Subject) -> Tally:
     lone = {path for path in rules if not _multiplies(rules[path])}
     if functional:
         macs[OUTSIDE] = int(total) - sum(own.values())
-        unseen = {OUTSIDE: Unseen("thop knows few functions: matmul, bmm, einsum, linear and attention")}
+        why = "thop knows matmul, bmm, einsum, linear and attention as functions, and no others"
+        unseen = {OUTSIDE: Unseen(why, _UNKNOWN_FUNCTIONS)}
     else:
         unseen = dict.fromkeys(lone, Unseen("thop counts layers of the classes it knows, and nothing else"))
     return Tally(
