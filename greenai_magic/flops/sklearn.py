@@ -71,11 +71,14 @@ def count(
     _check_fitted(model)
     data = _read(model, inputs, batch)
     parts = list(_parts(model, "", data))
-    modules = tuple(_module(part) for part in parts)
-    arrays = [array for part in parts for array in part.work.fitted]
-    params = sum(module.params for module in modules)
-    notes = [part.work.note for part in parts if part.work.note]
     asked = () if inputs is not None or batch else (ONE_ROW,)
+    return _report(model, data, parts, (*asked, FIT_IS_MEASURED.format(method=method)))
+
+
+def _report(model: Any, data: Data, parts: list[_Part], notes: tuple[str, ...]) -> FlopReport:
+    modules = tuple(_module(part) for part in parts)
+    params = sum(module.params for module in modules)
+    arrays = [array for part in parts for array in part.work.fitted]
     return FlopReport(
         model=type(model).__name__,
         inputs=f"X: {data.rows} x {data.features}",
@@ -86,7 +89,7 @@ def count(
         params=params,
         trainable_params=params,
         weight_bytes=sum(int(array.size) * int(array.dtype.itemsize) for array in arrays),
-        notes=(*asked, *dict.fromkeys(notes), FIT_IS_MEASURED.format(method=method)),
+        notes=(*dict.fromkeys(part.work.note for part in parts if part.work.note), *notes),
     )
 
 
