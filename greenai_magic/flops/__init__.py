@@ -36,8 +36,8 @@ def count_flops(
 
     Parameters
     ----------
-    model : torch.nn.Module or keras.Model
-        The model.
+    model : torch.nn.Module, keras.Model or sklearn.base.BaseEstimator
+        The model; of a fitted estimator, ``predict`` or ``transform`` is counted.
     inputs : object, optional
         A tensor (on ``meta`` too), a tuple of arguments, a dict of keyword arguments, a shape or a list
         of shapes, each with its type or without (``((1, 128), "int64")``), or a DataLoader. By default,
@@ -77,12 +77,16 @@ def count_flops(
     for framework, kind, engine in (
         ("keras", "Layer", "greenai_magic.flops.keras.engine"),
         ("torch.nn", "Module", "greenai_magic.flops.torch.engine"),
+        ("sklearn.base", "BaseEstimator", "greenai_magic.flops.sklearn"),
     ):
         known = getattr(sys.modules.get(framework), kind, None)
         if known is not None and isinstance(model, known):
             report: FlopReport = import_module(engine).count(model, inputs, **options)
             return report
-    msg = f"A {type(model).__name__} is no PyTorch module and no Keras model: there is nothing to count."
+    msg = (
+        f"A {type(model).__name__} is no PyTorch module, no Keras model and no scikit-learn estimator: "
+        "there is nothing to count."
+    )
     raise FlopError(msg)
 
 

@@ -57,11 +57,12 @@ class FlopsMagics:
     @argument("--train-step", action="store_true", help="count a whole step: backward, loss and optimiser")
     @argument("--loss", type=unquoted, metavar="EXPR", help="of a step, such as `nn.CrossEntropyLoss()`")
     @argument("--optimiser", type=unquoted, metavar="EXPR", help="of a step, such as `torch.optim.AdamW`")
+    @argument("--crosscheck", action="store_true", help="let fvcore and thop count a copy, and compare")
     @_with_what_is_shown
     @no_var_expand
     @needs_local_scope
     def flops_line(self, line: str, local_ns: MutableMapping[str, Any] | None = None) -> None:
-        """Count the operations, parameters and bytes of a PyTorch or Keras model, without running it.
+        """Count the operations, parameters and bytes of a PyTorch, Keras or scikit-learn model.
 
         Write an expression for the model, and one for its inputs where it does not say them itself.
         Nothing is computed and the model stays as it is. What could not be counted is listed.
@@ -74,6 +75,7 @@ class FlopsMagics:
             %flops model (1, 3, 224, 224) --depth 2
             %flops bert --input-size 1,128:int64 --sort flops
             %flops model batch --backward -o report
+            %flops model (1, 3, 224, 224) --crosscheck
             %flops resnet50(weights=None) (8, 3, 800, 800) --train-step --optimiser torch.optim.AdamW
 
             report.by_kind
@@ -133,7 +135,9 @@ class FlopsMagics:
 
     def _count_and_show(self, model: Any, inputs: Any, options: Namespace, **step: Any) -> None:
         from greenai_magic.flops import count_flops
+        from greenai_magic.flops.crosscheck import crosscheck
 
+        compared = None
         try:
             report = count_flops(
                 model,
@@ -143,9 +147,15 @@ class FlopsMagics:
                 train_step=options.train_step,
                 **step,
             )
+            if options.crosscheck:
+                compared = crosscheck(report, model, inputs, options.batch)
         except GreenAIError as error:
             raise UsageError(str(error)) from None
         self._show(report, options)
+        if compared is not None:
+            from greenai_magic.show.crosscheck import crosscheck_to_text
+
+            print(crosscheck_to_text(compared))
 
     def _show(self, report: FlopReport, options: Namespace) -> None:
         from greenai_magic.notebook.display import show_flops

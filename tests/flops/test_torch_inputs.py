@@ -132,7 +132,7 @@ def test_what_is_missing_is_said_in_a_sentence():
         count_flops(Two(), [PICTURE, (NUMBER, "float31")])
     with pytest.raises(FlopError, match=r"\(2, -3\) is no shape"):
         count_flops(Two(), [(2, -3), NUMBER])
-    with pytest.raises(FlopError, match="A function is no PyTorch module and no Keras model"):
+    with pytest.raises(FlopError, match="A function is no PyTorch module, no Keras model"):
         count_flops(lambda x: x, (1, 2))
     with pytest.raises(FlopError, match="Two's conv cannot take inputs of 2 x 4 x 8 x 8: "):
         count_flops(Two(), [(2, 4, 8, 8), NUMBER])

@@ -16,6 +16,7 @@ from torch.nn import functional as F  # noqa: N812 its usual name
 
 from greenai_magic.errors import FlopError
 from greenai_magic.flops import count_flops
+from greenai_magic.flops.crosscheck import UNEXPLAINED, crosscheck
 from greenai_magic.flops.torch.cell import counting
 
 pytestmark = [
@@ -71,6 +72,10 @@ def _of_value(value, depth=0):  # noqa: PLR0911 one for each kind
     return value if isinstance(value, (int, float, str, bool, type(None))) else id(value)
 
 
+def _pre_hooks(module):
+    return getattr(module, "_forward_pre_hooks", {}).values()
+
+
 @pytest.fixture(params=ADVERSARIES, ids=lambda name: name.replace(" ", "_"))
 def adversary(request):
     make, macs = ADVERSARIES[request.param]
@@ -98,6 +103,23 @@ def test_backward_leaves_no_trace(adversary):
     assert fingerprint(model) == before
     assert report.macs > macs
     assert (x.grad, x._version) == (None, 0)
+
+
+def test_a_crosscheck_leaves_no_trace_and_ends_in_figures_or_a_sentence(adversary):
+    pytest.importorskip("fvcore")
+    pytest.importorskip("thop")
+    model, macs = adversary
+    x = torch.ones(X, dtype=torch.bfloat16 if _is_half(model) else torch.float32)
+    report = count_flops(model, x)
+    before = fingerprint(model)
+    comparisons = crosscheck(report, model, x)
+    assert fingerprint(model) == before
+    assert x._version == 0
+    assert all(c.ours == macs or c.failure for c in comparisons)
+    in_a_hook = any(
+        "SpectralNorm" in type(h).__name__ for module in model.modules() for h in _pre_hooks(module)
+    )
+    assert in_a_hook or all(line.cause != UNEXPLAINED for c in comparisons for line in c.lines)
 
 
 def test_the_model_works_afterwards(adversary):

@@ -63,6 +63,20 @@ def test_a_report_goes_into_a_variable_and_shows_itself(flops: Kernel) -> None:
     assert '<div class="greenai">' in value["text/html"]
 
 
+def test_a_crosscheck_follows_the_report_and_leaves_the_model_as_it_was(flops: Kernel) -> None:
+    pytest.importorskip("fvcore")
+    pytest.importorskip("thop")
+    cell = flops.ok("%flops model x --crosscheck")
+    assert [output["type"] for output in cell.outputs] == ["display_data", "stream"]
+    assert not cell.stderr
+    head, fvcore, thop = cell.stdout.splitlines()
+    assert head.startswith("crosscheck: MACs of products")
+    for line, peer in ((fvcore, "  fvcore "), (thop, "  thop ")):
+        assert line.startswith(peer)
+        assert line.endswith("ours 144, theirs 144; 2 of 2 modules agree")
+    assert flops.look(SAME) == ["True"]
+
+
 def test_a_cell_is_counted_while_it_runs(flops: Kernel) -> None:
     cell = flops.ok("%%flops -o cell\n(model(x).sum() > -1e9).item()")
     assert cell.value == "True"
@@ -76,7 +90,7 @@ def test_a_cell_is_counted_while_it_runs(flops: Kernel) -> None:
     ("line", "told"),
     [
         ("%flops", "needs a model"),
-        ("%flops 3", "no PyTorch module and no Keras model"),
+        ("%flops 3", "no PyTorch module, no Keras model"),
         ("%flops model (3, 9)", "Sequential"),
         ("%flops model x --inputs x", "said twice"),
         ("%flops model --input-size a", "is no input size"),

@@ -128,7 +128,7 @@ def _check_room(job: Job, failure: Failed | None) -> None:
     copies = 1 + (job.backward or job.train_step) + 2 * (job.optimiser is not None)
     needed = copies * sum(nbytes(tensor) for tensor in tensors)
     needed += sum(nbytes(tensor) for tensor in sequence_of((job.inputs.args, job.inputs.kwargs)))
-    free = _free_bytes(_device(job.model))
+    free = free_bytes(_device(job.model))
     if needed > free // 2:
         msg = (
             f"{type(job.model).__name__} can only be counted by running it ({why}), and a copy of it takes "
@@ -137,7 +137,8 @@ def _check_room(job: Job, failure: Failed | None) -> None:
         raise FlopError(msg)
 
 
-def _free_bytes(device: torch.device) -> int:
+def free_bytes(device: torch.device) -> int:
+    """Return the memory that a device has left."""
     if device.type == "cuda":
         return int(torch.cuda.mem_get_info(device)[0])
     import psutil

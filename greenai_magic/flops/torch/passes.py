@@ -151,18 +151,19 @@ def _loss(job: Job, twin: Twin, out: Any, targets: tuple[Any, ...], counter: Cou
 
 
 def _wanted(out: Any) -> list[torch.Tensor]:
-    return [tensor for tensor in _outputs(out) if tensor.requires_grad]
+    return [tensor for tensor in outputs_in(out) if tensor.requires_grad]
 
 
-def _outputs(out: Any) -> Iterator[torch.Tensor]:
+def outputs_in(out: Any) -> Iterator[torch.Tensor]:
+    """Yield the tensors of a result, whatever holds them."""
     if isinstance(out, torch.Tensor):
         yield out
     elif isinstance(out, Mapping):
         for value in out.values():
-            yield from _outputs(value)
+            yield from outputs_in(value)
     elif isinstance(out, (list, tuple)):
         for value in out:
-            yield from _outputs(value)
+            yield from outputs_in(value)
 
 
 def _backward(name: str, outputs: list[torch.Tensor], counter: Counter) -> None:
