@@ -36,9 +36,10 @@ def pytest_collection_modifyitems(items):
 
 @pytest.fixture(scope="module")
 def lab(tmp_path_factory):
-    """Yield the address of a JupyterLab whose folder holds a copy of the tutorial, not trusted."""
+    """Yield the address of a JupyterLab whose folder holds copies of the tutorials, not trusted."""
     folder = tmp_path_factory.mktemp("lab")
-    shutil.copy(TUTORIAL, folder)
+    for notebook in TUTORIAL.parent.glob("*.ipynb"):
+        shutil.copy(notebook, folder)
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]

@@ -9,9 +9,9 @@ from tests.browser.conftest import TUTORIAL
 CARD = ".jp-OutputArea .greenai"
 
 
-def open_tutorial(browser, lab, *, width=1280, height=1500):
+def open_tutorial(browser, lab, *, name=TUTORIAL.name, width=1280, height=1500):
     page = browser.new_page(viewport={"width": width, "height": height}, device_scale_factor=1)
-    page.goto(lab("lab/tree/01_first_cell.ipynb"))
+    page.goto(lab(f"lab/tree/{name}"))
     page.wait_for_selector(".jp-NotebookPanel .jp-Cell", timeout=60_000)
     return page
 
@@ -39,6 +39,32 @@ def test_a_reopened_untrusted_notebook_still_shows_its_cards(browser, lab):
     assert "Energy, machine" in text
     assert "CO2e" in text
     assert "95 %" in text
+
+
+def test_a_reopened_untrusted_count_of_operations_folds_and_keeps_its_columns(browser, lab):
+    page = open_tutorial(browser, lab, name="05_flops.ipynb")
+    page.wait_for_selector(f"{CARD} details", state="attached", timeout=30_000)
+    card = page.query_selector(CARD)
+    card.scroll_into_view_if_needed()
+    inner = card.query_selector("details details")
+    assert not inner.evaluate("details => details.open")
+    inner.query_selector("summary").click()
+    assert inner.evaluate("details => details.open")
+    conv, relu = inner.query_selector_all(":scope > div")[:2]
+    edges = [
+        [
+            span.bounding_box()["x"] + span.bounding_box()["width"]
+            for span in row.query_selector_all("span")[:4]
+        ]
+        for row in (conv, relu)
+    ]
+    text = card.inner_text()
+    if "GREENAI_SCREENSHOT_FLOPS" in os.environ:
+        page.screenshot(path=os.environ["GREENAI_SCREENSHOT_FLOPS"])
+    page.close()
+    assert "MACs" in text
+    assert "Conv2d" in text
+    assert edges[0] == edges[1]
 
 
 def test_running_all_cells_puts_a_card_under_each_measured_cell(browser, lab):
