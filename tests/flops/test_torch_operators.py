@@ -266,3 +266,29 @@ def test_fourier_transforms(batch, size):
     levels = size.bit_length() - 1
     assert count_flops(Call(torch.fft.fft), x.to(torch.complex64)).flops == 5 * batch * size * levels
     assert count_flops(Call(torch.fft.rfft), x).flops == 5 * batch * size * levels // 2
+
+
+def test_sparse_products_are_listed_as_uncounted():
+    dense = torch.eye(8)
+    holder = torch.randn(8, 3, requires_grad=True)
+    for sparse in (dense.to_sparse(), dense.to_sparse_csr()):
+        products = (
+            lambda x, sparse=sparse: sparse @ x,
+            lambda x, sparse=sparse: torch.sparse.mm(sparse, x),
+            lambda x, sparse=sparse: torch.addmm(x, sparse, x),
+            lambda x, sparse=sparse: sparse @ x[:, 0],
+        )
+        for product in products:
+            report = count_flops(Call(product), holder)
+            assert (report.flops, len(report.uncounted)) == (0, 1)
+        report = count_flops(Call(lambda a, x: x @ (a @ x).T + (a @ x).sum()), (sparse, holder))
+        assert (report.macs, report.uncounted[0].calls) == (8 * 8 * 3, 2)
+
+
+def test_a_complex_multiply_add_is_four_real_ones():
+    a, b = torch.randn(2, 3, 4, dtype=torch.complex64), torch.randn(2, 4, 5, dtype=torch.complex64)
+    report = count_flops(Call(torch.bmm), (a, b))
+    assert (report.macs, report.flops) == (4 * 120, 8 * 120)
+    assert "4 real multiply-adds for each complex one" in report.rows[0].formula
+    assert macs(lambda a, b: a[0] @ b[0], a, b) == 4 * 60
+    assert count_flops(Call(torch.bmm), (a.real, b.real)).macs == 120
