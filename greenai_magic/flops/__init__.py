@@ -51,7 +51,7 @@ def count_flops(
     train : bool, optional
         Whether in training mode; by default, the mode that the model is in.
     loss : callable, optional
-        Of the model's output, and of the targets if ``inputs`` is a DataLoader that has them.
+        Of the model's output, and of the targets if ``inputs`` is a DataLoader or a batch that has them.
     optimiser : object, optional
         An optimiser of the model's parameters, or what makes one of them, as ``torch.optim.AdamW``.
 
@@ -65,6 +65,9 @@ def count_flops(
     FlopError
         If the model cannot take the inputs, or none are known.
     """
+    if not train_step and (loss is not None or optimiser is not None):
+        msg = "loss and optimiser belong to a training step: pass train_step=True."
+        raise FlopError(msg)
     options = {
         "backward": backward,
         "train_step": train_step,

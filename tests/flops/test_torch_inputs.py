@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 from torch import nn
+from torch.nn import functional as F  # noqa: N812 its usual name
 from torch.utils.data import DataLoader, Dataset, IterableDataset, TensorDataset
 
 from greenai_magic.errors import FlopError
@@ -195,3 +196,41 @@ def test_torchvision_models_say_what_they_take():
     assert count_flops(models.vit_b_32(image_size=64)).inputs == "x: 1 x 3 x 64 x 64 float32"
     with pytest.raises(FlopError, match="EfficientNet does not say"):
         count_flops(models.efficientnet_b0())  # its eight sizes are trained on eight sizes of pictures
+
+
+def _step(model, inputs, loss, **options):
+    return count_flops(model, inputs, train_step=True, loss=loss, **options)
+
+
+def test_a_batch_holds_its_targets_too():
+    x, y = torch.ones(6, 5), torch.zeros(6, dtype=torch.long)
+    loader = DataLoader(TensorDataset(x, y), batch_size=6)
+    expected = _step(nn.Linear(5, 4), loader, F.cross_entropy)
+    for inputs in ((x, y), [x, y], [(6, 5), ((6,), "int64")]):
+        for loss in (
+            nn.functional.cross_entropy,
+            nn.CrossEntropyLoss(),
+            lambda out, y: F.cross_entropy(out, y),
+        ):
+            report = _step(nn.Linear(5, 4), inputs, loss)
+            assert (report.rows, report.inputs) == (expected.rows, "input: 6 x 5 float32")
+    assert _step(nn.Linear(5, 4), (x, y), nn.CrossEntropyLoss(), batch=3).macs == expected.macs // 2
+
+    # A loss of the output alone takes none away.
+    class Optional(nn.Linear):
+        def forward(self, x, more=None):
+            return super().forward(x + more)
+
+    assert _step(Optional(5, 4), (x, x), lambda out: out.sum()).macs == expected.macs
+
+
+def test_a_loss_without_its_targets_is_refused_in_a_sentence():
+    advice = "pass a DataLoader, a batch with its targets, or a loss of the output alone$"
+    with pytest.raises(FlopError, match=f"The loss of Linear fails: .*{advice}"):
+        _step(nn.Linear(5, 4), (6, 5), nn.CrossEntropyLoss())
+
+
+@pytest.mark.parametrize("options", [{"loss": nn.MSELoss()}, {"optimiser": torch.optim.SGD}])
+def test_loss_and_optimiser_belong_to_a_training_step(options):
+    with pytest.raises(FlopError, match="belong to a training step: pass train_step=True"):
+        count_flops(nn.Linear(5, 4), (6, 5), backward=True, **options)

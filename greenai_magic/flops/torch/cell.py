@@ -128,7 +128,7 @@ def counting() -> Iterator[CellCounter]:
 
 @contextlib.contextmanager
 def _no_warning() -> Iterator[None]:
-    """Silence the warning of ``torch.compile`` that there are hooks on all modules; leave the other filters."""
+    """Silence the warning of ``torch.compile`` that there are hooks on all modules, and no other."""
     warnings.filterwarnings("ignore", message=r"Using `torch\.compile\(module\)` when there are global hooks")
     ours = warnings.filters[0]
     try:

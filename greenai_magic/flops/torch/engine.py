@@ -23,7 +23,14 @@ from greenai_magic.errors import FlopError
 from greenai_magic.flops.report import FlopReport, Method, Row
 from greenai_magic.flops.torch.facts import module_facts, nbytes, weight_bytes
 from greenai_magic.flops.torch.fake import NeedsRun, cloned, faker
-from greenai_magic.flops.torch.inputs import as_text, describe, read_inputs, realise, sequence_of
+from greenai_magic.flops.torch.inputs import (
+    as_text,
+    describe,
+    read_inputs,
+    realise,
+    sequence_of,
+    split_targets,
+)
 from greenai_magic.flops.torch.passes import Failed, Job, Pass, run
 from greenai_magic.flops.torch.twin import Twin
 from greenai_magic.flops.torch.world import unchanged
@@ -49,6 +56,8 @@ def count(
     model = unwrapped(model)
     with unchanged():
         given = read_inputs(model, inputs, batch)
+        if train_step:
+            given = split_targets(model, given, loss)
         job = Job(model, given, batch, train, backward, train_step, loss, optimiser)
         failure: Failed | None = None
         for attempt in _attempts(job):
@@ -150,8 +159,12 @@ def _sentence(job: Job, failure: Failed | None) -> str:
     if failure is None:
         return f"{type(job.model).__name__} on meta holds no data to run it with."
     name = type(job.model).__name__
-    if failure.phase in ("loss", "optimiser"):
-        return f"The {failure.phase} of {name} fails: {_reason(failure.reason)}"
+    if failure.phase != "forward":
+        what = "backward pass" if failure.phase == "backward" else failure.phase
+        called_wrongly = failure.phase == "loss" and isinstance(failure.reason, TypeError)
+        needs_targets = called_wrongly and not job.inputs.targets
+        advice = ": pass a DataLoader, a batch with its targets, or a loss of the output alone"
+        return f"The {what} of {name} fails: {_reason(failure.reason)}{advice if needs_targets else ''}"
     where = f"{name}'s {failure.path}" if failure.path else name
     shapes = [as_text(shape) for shape in failure.shapes] or [describe(job.model, job.inputs)]
     return f"{where} cannot take inputs of {', '.join(shapes)}: {_reason(failure.reason)}"

@@ -81,9 +81,18 @@ def read_inputs(model: torch.nn.Module, inputs: Any, batch: int | None) -> Input
     return Inputs((_tensor(inputs),))
 
 
+def split_targets(model: torch.nn.Module, inputs: Inputs, loss: Callable[..., Any] | None) -> Inputs:
+    """Take a plain batch apart as a loader's: what the model does not ask for is the loss's."""
+    wanted = _required(model.forward)
+    alone = loss is None or _required(getattr(loss, "forward", loss)) == 1
+    if alone or inputs.targets or inputs.kwargs or len(inputs.args) <= wanted:
+        return inputs
+    return replace(inputs, args=inputs.args[:wanted], targets=inputs.args[wanted:])
+
+
 def describe(model: torch.nn.Module, inputs: Inputs) -> str:
     """Return names, shapes and types of the inputs, as people read them."""
-    names = [name for name, _ in _parameters(model)]
+    names = [name for name, _ in _parameters(model.forward)]
     named = dict(zip((*names, *(f"input {n}" for n in range(len(inputs.args)))), inputs.args, strict=False))
     parts = []
     for name, value in (named | inputs.kwargs).items():
@@ -209,20 +218,24 @@ def _from_loader(model: torch.nn.Module, loader: Any, batch: int | None) -> Inpu
     size = batch or loader.batch_size or getattr(loader.batch_sampler, "batch_size", None)
     data = loader.collate_fn([item] * size if size else item)
     notes = (f"inputs: the data set's first item, {size or 1} times",)
-    parameters = _parameters(model)
     if isinstance(data, Mapping):
-        known = {name for name, _ in parameters}
+        known = {name for name, _ in _parameters(model.forward)}
         open_ended = _takes_any_name(model)
         return Inputs(kwargs={k: v for k, v in data.items() if open_ended or k in known}, notes=notes)
     if isinstance(data, (tuple, list)):
-        wanted = max(1, sum(parameter.default is parameter.empty for _, parameter in parameters))
+        wanted = _required(model.forward)
         return Inputs(tuple(data[:wanted]), targets=tuple(data[wanted:]), notes=notes)
     return Inputs((data,), notes=notes)
 
 
-def _parameters(model: torch.nn.Module) -> list[tuple[str, inspect.Parameter]]:
+def _required(function: Callable[..., Any]) -> int:
+    """Return how many arguments have no default; at least one."""
+    return max(1, sum(parameter.default is parameter.empty for _, parameter in _parameters(function)))
+
+
+def _parameters(function: Callable[..., Any]) -> list[tuple[str, inspect.Parameter]]:
     kinds = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
-    return [(name, p) for name, p in _signature(model.forward).items() if p.kind in kinds]
+    return [(name, p) for name, p in _signature(function).items() if p.kind in kinds]
 
 
 def _takes_any_name(model: torch.nn.Module) -> bool:
