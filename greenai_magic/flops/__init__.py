@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from importlib import import_module
+from numbers import Integral
 from typing import TYPE_CHECKING, Any
 
 from greenai_magic.errors import FlopError
@@ -67,6 +68,9 @@ def count_flops(
     """
     if not train_step and (loss is not None or optimiser is not None):
         msg = "loss and optimiser belong to a training step: pass train_step=True."
+        raise FlopError(msg)
+    if batch is not None and (not isinstance(batch, Integral) or batch < 1):
+        msg = f"batch must be 1 or more, not {batch!r}."
         raise FlopError(msg)
     options = {
         "backward": backward,

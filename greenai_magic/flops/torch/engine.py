@@ -55,6 +55,8 @@ def count(
     """Count the operations of a PyTorch model; see :func:`greenai_magic.flops.count_flops`."""
     model = unwrapped(model)
     with unchanged():
+        _check_callable("loss", loss)
+        _check_callable("optimiser", None if isinstance(optimiser, torch.optim.Optimizer) else optimiser)
         given = read_inputs(model, inputs, batch)
         if train_step:
             given = split_targets(model, given, loss)
@@ -68,6 +70,13 @@ def count(
         _drop_frames(failure)
         msg = _sentence(job, failure)
         raise FlopError(msg) from (failure and failure.reason)
+
+
+def _check_callable(name: str, value: Any) -> None:
+    if value is not None and not callable(value):
+        example = {"loss": "torch.nn.CrossEntropyLoss()", "optimiser": "torch.optim.AdamW"}[name]
+        msg = f"{name}={value!r} cannot be called: pass one of PyTorch's, as {example}."
+        raise FlopError(msg)
 
 
 def _drop_frames(error: BaseException | None) -> None:
@@ -166,8 +175,15 @@ def _sentence(job: Job, failure: Failed | None) -> str:
         advice = ": pass a DataLoader, a batch with its targets, or a loss of the output alone"
         return f"The {what} of {name} fails: {_reason(failure.reason)}{advice if needs_targets else ''}"
     where = f"{name}'s {failure.path}" if failure.path else name
-    shapes = [as_text(shape) for shape in failure.shapes] or [describe(job.model, job.inputs)]
+    shapes = [as_text(shape) for shape in failure.shapes] or [_given_text(job)]
     return f"{where} cannot take inputs of {', '.join(shapes)}: {_reason(failure.reason)}"
+
+
+def _given_text(job: Job) -> str:
+    """Return the inputs as people read them: their types, where there are no tensors among them."""
+    values = (*job.inputs.args, *job.inputs.kwargs.values())
+    types = ", ".join(f"type {type(value).__name__}" for value in values)
+    return describe(job.model, job.inputs) or types or "no value"
 
 
 def _reason(error: Exception) -> str:
@@ -175,6 +191,8 @@ def _reason(error: Exception) -> str:
         return "its course depends on the data"
     if isinstance(error, _UNFOLLOWED):
         return f"shapes alone do not tell what {error} gives"
+    if isinstance(error, KeyError):  # its text is the key alone
+        return f"KeyError: {error}"
     lines = str(error).strip().splitlines() or [type(error).__name__]
     for line, marker in pairwise(lines):
         if "<--- HERE" in marker:  # a script tells where, and sometimes not why
@@ -203,7 +221,7 @@ def _report(job: Job, method: Method, done: Pass, shared: list[str]) -> FlopRepo
     modules = module_facts(done.model.named_modules(), done.counter)
     return FlopReport(
         model=type(job.model).__name__,
-        inputs=_inputs_text(job),
+        inputs=_inputs_text(job, done),
         method=method,
         rows=rows,
         modules=modules,
@@ -217,8 +235,8 @@ def _report(job: Job, method: Method, done: Pass, shared: list[str]) -> FlopRepo
     )
 
 
-def _inputs_text(job: Job) -> str:
-    text = describe(job.model, job.inputs)
+def _inputs_text(job: Job, done: Pass) -> str:
+    text = describe(job.model, done.inputs)
     return text if job.batch is None else f"{text}; batch {job.batch}"
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -60,10 +60,11 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class Pass:
-    """What came of a pass: the counter, the twin as it is now, and what the reader should know."""
+    """What came of a pass: the counter, the twin and its inputs as they are now, and notes for the reader."""
 
     counter: Counter
     model: torch.nn.Module
+    inputs: Inputs
     notes: tuple[str, ...]
 
 
@@ -120,9 +121,12 @@ def run(
             counter.memory.leave_out([*sequence_of(given), *model.parameters(), *model.buffers()])
             with counter:
                 notes = _step(job, twin, model, given, counter)
-    except MODEL_ERRORS as error:
+    except FlopError:
+        raise
+    except Exception as error:
         raise Failed(counter.phase, *counter.innermost(), error) from error
-    return Pass(counter, model, tuple(notes))
+    inputs = replace(job.inputs, args=given["args"], kwargs=given["kwargs"])
+    return Pass(counter, model, inputs, tuple(notes))
 
 
 def _step(job: Job, twin: Twin, model: Any, given: dict[str, Any], counter: Counter) -> list[str]:
@@ -145,6 +149,7 @@ def _step(job: Job, twin: Twin, model: Any, given: dict[str, Any], counter: Coun
         if job.optimiser is None:
             notes.append("no optimiser was given: none is counted")
         else:
+            counter.phase = "optimiser"
             _optimise(_optimiser(job.optimiser, twin, model), counter)
     return notes
 
@@ -214,7 +219,6 @@ def _gradients_kept(tensors: list[torch.Tensor]) -> Iterator[list[torch.Tensor]]
 
 def _optimise(optimiser: Any, counter: Counter) -> None:
     """Count the second step: the first one makes the optimiser's state, and skips some work for it."""
-    counter.phase = "optimiser"
     counter.muted = True
     optimiser.step()
     counter.muted = False
