@@ -69,9 +69,7 @@ def count_flops(
     if not train_step and (loss is not None or optimiser is not None):
         msg = "loss and optimiser belong to a training step: pass train_step=True."
         raise FlopError(msg)
-    if batch is not None and (not isinstance(batch, Integral) or batch < 1):
-        msg = f"batch must be 1 or more, not {batch!r}."
-        raise FlopError(msg)
+    _check_batch(batch)
     options = {
         "backward": backward,
         "train_step": train_step,
@@ -95,6 +93,12 @@ def count_flops(
         "there is nothing to count."
     )
     raise FlopError(msg)
+
+
+def _check_batch(batch: Any) -> None:
+    if batch is not None and (not isinstance(batch, Integral) or int(batch) < 1):
+        msg = f"batch must be 1 or more, not {batch!r}."
+        raise FlopError(msg)
 
 
 def __getattr__(name: str) -> Any:

@@ -299,9 +299,7 @@ def test_a_batch_has_an_item(batch):
 
 def test_the_fault_of_an_optimiser_or_a_loss_is_not_the_inputs():
     model = nn.Linear(5, 4)
-    with pytest.raises(
-        FlopError, match="optimiser='adam' cannot be called: pass one of PyTorch's, as torch.optim"
-    ):
+    with pytest.raises(FlopError, match="optimiser='adam' cannot be called: pass one of PyTorch's"):
         _step(model, (2, 5), lambda out: out.sum(), optimiser="adam")
     with pytest.raises(FlopError, match="loss='mse' cannot be called: pass one of PyTorch's"):
         _step(model, (2, 5), "mse")
