@@ -138,7 +138,7 @@ def cost_of(plan: Plan, func: Any, args: Sequence[Any], kwargs: dict[str, Any], 
 
 
 def signature(values: Iterable[Any]) -> tuple[Any, ...]:
-    """Return what a cost depends on: shapes, types and layouts of tensors, integers, flags; never a float."""
+    """Return what a cost depends on: tensors by shape, type and layout, integers, flags; of a float, if it is 0."""
     return tuple(_signature(value) for value in values)
 
 
@@ -149,6 +149,8 @@ def _signature(value: Any) -> Any:
         return signature(value)
     if isinstance(value, _PLAIN):
         return value
+    if isinstance(value, float):
+        return value != 0
     return id(value) if isinstance(value, torch.ScriptObject) else None
 
 
