@@ -235,6 +235,11 @@ def _report(job: Job, method: Method, done: Pass, shared: list[str]) -> FlopRepo
     )
 
 
+def _below(model: torch.nn.Module) -> list[torch.nn.Module]:
+    """Return the modules inside a model; a scripted one is all one piece."""
+    return [] if isinstance(model, torch.jit.ScriptModule) else list(model.modules())
+
+
 def _inputs_text(job: Job, done: Pass) -> str:
     text = describe(job.model, done.inputs)
     return text if job.batch is None else f"{text}; batch {job.batch}"
@@ -245,5 +250,7 @@ def _notes(rows: tuple[Row, ...], done: Pass, shared: list[str]) -> Iterator[str
         yield "in training mode"
     if any(row.kind == "attention" and row.phase == "backward" for row in rows):
         yield ATTENTION_BACKWARD
+    if any(isinstance(child, torch.jit.ScriptModule) for child in _below(done.model)):
+        yield "the work of scripted modules is listed with the module that holds them"
     if shared:
         yield f"not copied but shared with the model: {', '.join(sorted(set(shared)))}"
