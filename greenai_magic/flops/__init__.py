@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from importlib import import_module
+from numbers import Integral
 from typing import TYPE_CHECKING, Any
 
 from greenai_magic.errors import FlopError
@@ -51,7 +52,7 @@ def count_flops(
     train : bool, optional
         Whether in training mode; by default, the mode that the model is in.
     loss : callable, optional
-        Of the model's output, and of the targets if ``inputs`` is a DataLoader that has them.
+        Of the model's output, and of the targets if ``inputs`` is a DataLoader or a batch that has them.
     optimiser : object, optional
         An optimiser of the model's parameters, or what makes one of them, as ``torch.optim.AdamW``.
 
@@ -65,6 +66,10 @@ def count_flops(
     FlopError
         If the model cannot take the inputs, or none are known.
     """
+    if not train_step and (loss is not None or optimiser is not None):
+        msg = "loss and optimiser belong to a training step: pass train_step=True."
+        raise FlopError(msg)
+    _check_batch(batch)
     options = {
         "backward": backward,
         "train_step": train_step,
@@ -88,6 +93,12 @@ def count_flops(
         "there is nothing to count."
     )
     raise FlopError(msg)
+
+
+def _check_batch(batch: Any) -> None:
+    if batch is not None and (not isinstance(batch, Integral) or int(batch) < 1):
+        msg = f"batch must be 1 or more, not {batch!r}."
+        raise FlopError(msg)
 
 
 def __getattr__(name: str) -> Any:

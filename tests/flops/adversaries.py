@@ -252,5 +252,5 @@ ADVERSARIES = {
     "is traced": (lambda: torch.jit.trace(Base(), torch.ones(X)), LINEAR),
     "is compiled": (lambda: torch.compile(Base()), LINEAR),
     "is parallel": (lambda: nn.DataParallel(Base()), LINEAR),
-    "is lazy": (lambda: nn.Sequential(nn.LazyLinear(4)), LINEAR),
+    "is lazy": (lambda: nn.Sequential(nn.LazyLinear(4), nn.LazyBatchNorm1d()), LINEAR),
 }

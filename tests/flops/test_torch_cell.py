@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import threading
+import warnings
+
 import pytest
 import torch
 from torch import nn
+from torch.optim.optimizer import _global_optimizer_post_hooks, _global_optimizer_pre_hooks
 
 from greenai_magic.flops import count_flops
 from greenai_magic.flops.torch.cell import counting
@@ -29,6 +33,7 @@ def test_a_training_loop():
     assert report.macs == 3 * (2 * PRODUCT + 3 * PRODUCT)
     assert (report.model, report.method) == ("this cell", "executed on this input")
     assert report.by_phase["backward"] > report.by_phase["forward"]
+    assert report.by_phase["optimiser"] == 3 * report.params
     torch.mm(torch.ones(2, 2), torch.ones(2, 2))
     assert counter.report("this cell").macs == report.macs
 
@@ -57,7 +62,12 @@ def test_modules_go_by_the_outermost_that_was_called():
 def test_results_are_the_same_and_nothing_is_left_behind():
     model, x = _net(), torch.randn(ROWS, WIDE)
     expected = model(x)
-    hooks = nn.modules.module._global_forward_hooks, nn.modules.module._global_forward_pre_hooks
+    hooks = (
+        nn.modules.module._global_forward_hooks,
+        nn.modules.module._global_forward_pre_hooks,
+        _global_optimizer_pre_hooks,
+        _global_optimizer_post_hooks,
+    )
 
     def run():
         with counting() as counter:
@@ -82,3 +92,47 @@ def test_fused_kernels_of_a_fast_path_are_counted_too():
     report = counter.report("this cell")
     assert [row.op for row in report.rows if row.macs] == ["aten._transformer_encoder_layer_fwd"]
     assert report.macs == count_flops(layer, x).macs
+
+
+def test_what_another_thread_calls_is_said_not_to_be_counted():
+    model, other, x = _net(), nn.Sequential(nn.ReLU()), torch.randn(ROWS, WIDE)
+    together = threading.Barrier(2)
+
+    class Meeting(nn.Module):
+        def forward(self, x):
+            together.wait(10)
+            together.wait(10)
+            return x
+
+    def elsewhere():
+        together.wait(10)  # the cell's own module is running
+        other(x)
+        together.wait(10)
+
+    thread = threading.Thread(target=elsewhere)
+    with counting() as counter:
+        thread.start()
+        nn.Sequential(Meeting(), model)(x)
+        thread.join()
+    report = counter.report("this cell")
+    assert [module.path for module in report.modules if "ReLU" in module.class_name] == ["Sequential.1.1"]
+    assert report.by_module["Sequential.1"] == report.flops == 4 * PRODUCT + ROWS * WIDE
+    assert [item.op for item in report.uncounted] == ["another thread"]
+    assert "at least" in repr(report)
+
+
+def test_what_is_followed_by_shapes_inside_is_not_listed():
+    with counting() as counter:
+        count_flops(_net(), (ROWS, WIDE))
+    report = counter.report("this cell")
+    assert (len(report.modules), report.uncounted) == (1, ())
+
+
+def test_compiled_modules_bring_no_warning_of_hooks():
+    filters = list(warnings.filters)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        with counting():
+            torch.compile(nn.Linear(WIDE, WIDE), backend="eager")(torch.randn(ROWS, WIDE))
+    assert not [warning for warning in caught if "global hooks" in str(warning.message)]
+    assert warnings.filters == filters

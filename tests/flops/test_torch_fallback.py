@@ -149,12 +149,13 @@ def test_experts_are_routed_without_running():
 
 
 def test_lazy_layers_take_their_shapes_on_the_copy_only():
-    model = nn.Sequential(nn.LazyConv2d(4, 3), nn.Flatten(), nn.LazyLinear(2))
+    model = nn.Sequential(nn.LazyConv2d(4, 3), nn.LazyBatchNorm2d(), nn.Flatten(), nn.LazyLinear(2))
     report = count_flops(model, (2, 3, 8, 8), backward=True)
     conv, linear = 2 * 36 * 4 * 27, 2 * 4 * 36 * 2
     assert report.macs == 2 * conv + 3 * linear
-    assert report.params == 4 * 27 + 4 + 4 * 36 * 2 + 2
+    assert report.params == 4 * 27 + 4 + 2 * 4 + 4 * 36 * 2 + 2
     assert all(nn.parameter.is_lazy(parameter) for parameter in model.parameters())
+    assert nn.parameter.is_lazy(model[1].running_mean)
 
 
 def test_routing_by_hand_is_run():

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 from torch import nn
+from torch.nn import functional as F  # noqa: N812 its usual name
 from torch.utils.data import DataLoader, Dataset, IterableDataset, TensorDataset
 
 from greenai_magic.errors import FlopError
@@ -64,7 +65,9 @@ def test_a_shape_is_of_the_models_type():
 def test_batch_replaces_the_first_size(inputs, batch):
     report = count_flops(Two(), inputs, batch=batch)
     assert report.macs == MACS // 2 * batch
-    assert report.inputs.endswith(f"; batch {batch}")
+    assert (
+        report.inputs == f"picture: {batch} x 3 x 8 x 8 float32; number: {batch} x 5 float32; batch {batch}"
+    )
 
 
 class Noisy(Dataset):
@@ -130,7 +133,7 @@ def test_what_is_missing_is_said_in_a_sentence():
         count_flops(Two())
     with pytest.raises(FlopError, match="'float31' is no type of tensors"):
         count_flops(Two(), [PICTURE, (NUMBER, "float31")])
-    with pytest.raises(FlopError, match=r"\(2, -3\) is no shape"):
+    with pytest.raises(FlopError, match=r"\(2, -3\) is no shape of an input: each size must be 1 or more"):
         count_flops(Two(), [(2, -3), NUMBER])
     with pytest.raises(FlopError, match="A function is no PyTorch module, no Keras model"):
         count_flops(lambda x: x, (1, 2))
@@ -195,3 +198,110 @@ def test_torchvision_models_say_what_they_take():
     assert count_flops(models.vit_b_32(image_size=64)).inputs == "x: 1 x 3 x 64 x 64 float32"
     with pytest.raises(FlopError, match="EfficientNet does not say"):
         count_flops(models.efficientnet_b0())  # its eight sizes are trained on eight sizes of pictures
+
+
+def _step(model, inputs, loss, **options):
+    return count_flops(model, inputs, train_step=True, loss=loss, **options)
+
+
+def test_a_batch_holds_its_targets_too():
+    x, y = torch.ones(6, 5), torch.zeros(6, dtype=torch.long)
+    loader = DataLoader(TensorDataset(x, y), batch_size=6)
+    expected = _step(nn.Linear(5, 4), loader, F.cross_entropy)
+    for inputs in ((x, y), [x, y], [(6, 5), ((6,), "int64")]):
+        for loss in (
+            F.cross_entropy,
+            nn.CrossEntropyLoss(),
+            nn.CrossEntropyLoss().forward,
+        ):
+            report = _step(nn.Linear(5, 4), inputs, loss)
+            assert (report.rows, report.inputs) == (expected.rows, "input: 6 x 5 float32")
+    assert _step(nn.Linear(5, 4), (x, y), nn.CrossEntropyLoss(), batch=3).macs == expected.macs // 2
+
+    # A loss of the output alone takes none away.
+    class Optional(nn.Linear):
+        def forward(self, x, more=None):
+            return super().forward(x + more)
+
+    assert _step(Optional(5, 4), (x, x), lambda out: out.sum()).macs == expected.macs
+
+
+def test_a_loss_without_its_targets_is_refused_in_a_sentence():
+    advice = "pass a DataLoader, a batch with its targets, or a loss of the output alone$"
+    with pytest.raises(FlopError, match=f"The loss of Linear fails: .*{advice}"):
+        _step(nn.Linear(5, 4), (6, 5), nn.CrossEntropyLoss())
+
+
+@pytest.mark.parametrize("options", [{"loss": nn.MSELoss()}, {"optimiser": torch.optim.SGD}])
+def test_loss_and_optimiser_belong_to_a_training_step(options):
+    with pytest.raises(FlopError, match="belong to a training step: pass train_step=True"):
+        count_flops(nn.Linear(5, 4), (6, 5), backward=True, **options)
+
+
+class OwnError(Exception):
+    pass
+
+
+class Failing(nn.Linear):
+    def __init__(self, error) -> None:
+        super().__init__(5, 4)
+        self.error = error
+
+    def forward(self, x):
+        raise self.error
+
+
+@pytest.mark.parametrize(
+    ("error", "text"),
+    [(OwnError("mine"), "mine"), (StopIteration(), "StopIteration"), (KeyError("foo"), "KeyError: 'foo'"),
+     (OwnError(), "OwnError")],
+)  # fmt: skip
+def test_any_failure_of_a_model_is_a_sentence(error, text):
+    with pytest.raises(FlopError, match=f"Failing cannot take inputs of 2 x 5: {text}$"):
+        count_flops(Failing(error), (2, 5))
+
+
+@pytest.mark.parametrize(
+    ("inputs", "text"),
+    [
+        ("text", "Linear cannot take inputs of type str: ."),
+        (7, "Linear cannot take inputs of type int: ."),
+        ((), "Linear cannot take inputs of no value: ."),
+        ({}, "Linear cannot take inputs of no value: ."),
+        (np.array(["a"]), "A NumPy array of <U1 cannot be a tensor: ."),
+        (
+            iter([torch.ones(2, 5)]),
+            "A list_iterator cannot be read without using it up: pass one batch of it",
+        ),
+        ((0, 5), r"\(0, 5\) is no shape of an input: each size must be 1 or more"),
+    ],
+)
+def test_inputs_that_are_none_are_refused_in_a_sentence(inputs, text):
+    with pytest.raises(FlopError, match=text):
+        count_flops(nn.Linear(5, 4), inputs)
+
+
+def test_doubles_of_numpy_become_of_the_models_type():
+    assert count_flops(nn.Linear(5, 4), np.ones((2, 5))).inputs == "input: 2 x 5 float32"
+    assert count_flops(nn.Linear(5, 4, dtype=torch.float64), np.ones((2, 5))).inputs == "input: 2 x 5 float64"
+
+
+def test_shapes_by_name_may_stand_beside_numbers():
+    report = count_flops(Two(), {"picture": PICTURE, "number": NUMBER, "scale": 2.0})
+    assert report.macs == MACS
+
+
+@pytest.mark.parametrize("batch", [0, -1, 1.5])
+def test_a_batch_has_an_item(batch):
+    with pytest.raises(FlopError, match="batch must be 1 or more"):
+        count_flops(nn.Linear(5, 4), (2, 5), batch=batch)
+
+
+def test_the_fault_of_an_optimiser_or_a_loss_is_not_the_inputs():
+    model = nn.Linear(5, 4)
+    with pytest.raises(FlopError, match="optimiser='adam' cannot be called: pass one of PyTorch's"):
+        _step(model, (2, 5), lambda out: out.sum(), optimiser="adam")
+    with pytest.raises(FlopError, match="loss='mse' cannot be called: pass one of PyTorch's"):
+        _step(model, (2, 5), "mse")
+    with pytest.raises(FlopError, match="The optimiser of Linear fails: "):
+        _step(model, (2, 5), lambda out: out.sum(), optimiser=lambda: None)

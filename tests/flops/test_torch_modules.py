@@ -138,3 +138,17 @@ def test_a_gradient_inside_the_forward_pass():
 
     report = count_flops(Slope(), (BATCH, 4))
     assert macs(report, "forward") == macs(report, "backward") == {"layer": BATCH * 4}
+
+
+@pytest.mark.filterwarnings("ignore:.*torch.jit.*:DeprecationWarning")
+def test_a_scripted_module_is_one_piece():
+    net = nn.Sequential(nn.Linear(4, 4), nn.ReLU(), nn.Linear(4, 3))
+    note = "the work of scripted modules is listed with the module that holds them"
+    whole = count_flops(net, (2, 4))
+    for scripted in (torch.jit.script(net), torch.jit.trace(net, torch.ones(2, 4))):
+        report = count_flops(scripted, (2, 4))
+        assert [module.path for module in report.modules] == [""]
+        assert (report.flops, report.params, note in report.notes) == (whole.flops, whole.params, False)
+        report = count_flops(nn.Sequential(scripted, nn.Linear(3, 3)), (2, 4))
+        assert [(module.path, module.params) for module in report.modules] == [("", 0), ("0", 35), ("1", 12)]
+        assert note in report.notes

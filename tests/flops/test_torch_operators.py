@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from math import prod
 
+import pytest
 import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -266,3 +267,75 @@ def test_fourier_transforms(batch, size):
     levels = size.bit_length() - 1
     assert count_flops(Call(torch.fft.fft), x.to(torch.complex64)).flops == 5 * batch * size * levels
     assert count_flops(Call(torch.fft.rfft), x).flops == 5 * batch * size * levels // 2
+
+
+def test_sparse_products_are_listed_as_uncounted():
+    dense = torch.eye(8)
+    holder = torch.randn(8, 3, requires_grad=True)
+    for sparse in (dense.to_sparse(), dense.to_sparse_csr()):
+        products = (
+            lambda x, sparse=sparse: sparse @ x,
+            lambda x, sparse=sparse: torch.sparse.mm(sparse, x),
+            lambda x, sparse=sparse: torch.addmm(x, sparse, x),
+            lambda x, sparse=sparse: sparse @ x[:, 0],
+        )
+        for product in products:
+            report = count_flops(Call(product), holder)
+            assert (report.flops, len(report.uncounted)) == (0, 1)
+        report = count_flops(Call(lambda a, x: x @ (a @ x).T + (a @ x).sum()), (sparse, holder))
+        assert (report.macs, report.uncounted[0].calls) == (8 * 8 * 3, 2)
+
+
+def test_a_complex_multiply_add_is_four_real_ones():
+    a, b = torch.randn(2, 3, 4, dtype=torch.complex64), torch.randn(2, 4, 5, dtype=torch.complex64)
+    report = count_flops(Call(torch.bmm), (a, b))
+    assert (report.macs, report.flops) == (4 * 120, 8 * 120)
+    assert "4 real multiply-adds for each complex one" in report.rows[0].formula
+    assert macs(lambda a, b: a[0] @ b[0], a, b) == 4 * 60
+    assert count_flops(Call(torch.bmm), (a.real, b.real)).macs == 120
+
+
+def test_triangular_systems_from_either_side():
+    a, b = torch.eye(4), torch.randn(8, 4)
+    solve = torch.linalg.solve_triangular
+    assert count_flops(Call(lambda a, b: solve(a, b, upper=True, left=False)), (a, b)).flops == 128
+    assert count_flops(Call(lambda a, b: solve(a, b.T, upper=True)), (a, b)).flops == 128
+    assert count_flops(Call(lambda a, b: torch.triangular_solve(b, a)[0]), (a, b[:4, :2])).flops == 32
+
+
+@pytest.mark.parametrize(
+    ("kind", "options"),
+    [
+        ("SGD", {}),
+        ("SGD", {"momentum": 0.9}),
+        ("SGD", {"momentum": 0.9, "nesterov": True, "weight_decay": 0.1}),
+        ("SGD", {"weight_decay": 0.1, "maximize": True}),
+        ("Adam", {}),
+        ("Adam", {"weight_decay": 0.1, "amsgrad": True, "maximize": True}),
+        ("AdamW", {}),
+        ("AdamW", {"weight_decay": 0, "amsgrad": True}),
+        ("Adagrad", {}),
+        ("Adagrad", {"weight_decay": 0.1}),
+    ],
+)
+def test_fused_optimisers_cost_what_their_single_steps_do(kind, options):
+    def cost(**how):
+        model = nn.Linear(6, 5)
+        optimiser = getattr(torch.optim, kind)(model.parameters(), lr=0.1, **options, **how)
+        report = count_flops(model, (2, 6), train_step=True, loss=torch.sum, optimiser=optimiser)
+        return report.by_phase["optimiser"], report.uncounted
+
+    assert cost(fused=True) == cost(foreach=False)
+
+
+def test_one_optimiser_with_and_another_without_decay():
+    model = nn.ModuleList(nn.Linear(6, 5, bias=False) for _ in range(2))
+    groups = [
+        {"params": layer.parameters(), "weight_decay": decay}
+        for layer, decay in zip(model, (0, 0.1), strict=True)
+    ]
+    optimiser = torch.optim.SGD(groups, lr=0.1, fused=True)
+    call = Call(lambda x: model[0](x) + model[1](x))
+    call.layers = model
+    report = count_flops(call, (2, 6), train_step=True, loss=torch.sum, optimiser=optimiser)
+    assert report.by_phase["optimiser"] == 30 + 2 * 30

@@ -10,7 +10,7 @@ import warnings
 import numpy as np
 import pytest
 import torch
-from adversaries import ADVERSARIES, X
+from adversaries import ADVERSARIES, LINEAR, X
 from torch import nn
 from torch.nn import functional as F  # noqa: N812 its usual name
 
@@ -199,3 +199,39 @@ def test_the_count_is_the_same_in_any_surroundings(around):
         report = count_flops(model, (2, 3, 8, 8), backward=True)
     assert report == alone
     assert seen is None or seen.rows() == ()  # who counts a cell does not count what is not run
+
+
+OUTSIDE, OUTSIDE_NORM = nn.Linear(4, 4), nn.BatchNorm1d(4)
+
+
+class UsesAGlobal(nn.Linear):
+    def forward(self, x):
+        return OUTSIDE_NORM(OUTSIDE(super().forward(x)))
+
+
+class UsesAGlobalAndIsRun(UsesAGlobal):
+    def forward(self, x):
+        return super().forward(x) * int(x.sum() > 0)
+
+
+@pytest.mark.parametrize("kind", [UsesAGlobal, UsesAGlobalAndIsRun])
+@pytest.mark.parametrize("has_gradient", [False, True])
+def test_gradients_of_tensors_outside_of_the_model_are_kept(kind, has_gradient):
+    OUTSIDE.zero_grad()
+    if has_gradient:
+        OUTSIDE(torch.ones(X)).sum().backward()
+    model = kind(4, 4)
+    before = fingerprint(OUTSIDE)
+    report = count_flops(model, X, backward=True)
+    assert fingerprint(OUTSIDE) == before
+    assert "works with tensors that are not the model's: they are not in its parameters" in report.notes
+    assert report.macs == 2 * LINEAR + 3 * LINEAR
+    assert report.params == 20
+    model(torch.ones(X)).sum().backward()
+    assert type(OUTSIDE.weight.grad) is torch.Tensor
+
+
+def test_tensors_that_the_model_makes_are_its_own(adversary):
+    model, _ = adversary
+    report = count_flops(model, X if not _is_half(model) else (X, "bfloat16"), backward=True)
+    assert not any("not the model's" in note for note in report.notes)

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import contextlib
+import threading
+import warnings
 from collections.abc import Iterator
 from typing import Any
 
 import torch
 from torch.nn.modules.module import register_module_forward_hook, register_module_forward_pre_hook
+from torch.optim.optimizer import register_optimizer_step_post_hook, register_optimizer_step_pre_hook
+from torch.utils._python_dispatch import _get_current_dispatch_mode_stack
 
-from greenai_magic.flops.report import FlopReport, Module
+from greenai_magic.flops.report import FlopReport, Module, Uncounted
 from greenai_magic.flops.torch.counter import Counter
 from greenai_magic.flops.torch.facts import module_facts, weight_bytes
 
@@ -21,6 +25,23 @@ class CellCounter(Counter):
         super().__init__()
         self._named: dict[str, torch.nn.Module] = {}
         self._paths: dict[int, str] = {}
+        self._thread = threading.get_ident()
+        self._elsewhere = 0
+
+    def sees(self) -> bool:
+        """Return whether what runs now is counted; a module that another thread calls is only noted.
+
+        PyTorch's hooks are those of all threads, and its modes those of one; it hands them on to the threads
+        of its backward pass.
+        """
+        seen = any(mode is self for mode in _get_current_dispatch_mode_stack())
+        self._elsewhere += not seen and threading.get_ident() != self._thread
+        return seen
+
+    def uncounted(self) -> tuple[Uncounted, ...]:
+        """Return the operators that no formula counts, and the modules that other threads called."""
+        others = (Uncounted("another thread", (), self._elsewhere, ("",)),) if self._elsewhere else ()
+        return (*super().uncounted(), *others)
 
     def report(self, name: str) -> FlopReport:
         """Return what was counted, with the modules that were called.
@@ -76,15 +97,42 @@ def counting() -> Iterator[CellCounter]:
     counter = CellCounter()
 
     def enter(module: Any, args: Any) -> None:
-        counter.enter(counter.path_of(module), args)
+        if counter.sees():
+            counter.enter(counter.path_of(module), args)
 
     def leave(module: Any, _args: Any, out: Any) -> None:
-        counter.leave(counter.path_of(module), out)
+        if counter.sees():
+            counter.leave(counter.path_of(module), out)
 
-    hooks = register_module_forward_pre_hook(enter), register_module_forward_hook(leave)
+    def before_step(*_: Any) -> None:
+        if counter.sees():
+            counter.phase = "optimiser"
+
+    def after_step(*_: Any) -> None:
+        if counter.sees():
+            counter.phase = "forward"
+
+    hooks = (
+        register_module_forward_pre_hook(enter),
+        register_module_forward_hook(leave),
+        register_optimizer_step_pre_hook(before_step),
+        register_optimizer_step_post_hook(after_step),
+    )
     try:
-        with counter:
+        with _no_warning(), counter:
             yield counter
     finally:
         for hook in hooks:
             hook.remove()
+
+
+@contextlib.contextmanager
+def _no_warning() -> Iterator[None]:
+    """Silence the warning of ``torch.compile`` that there are hooks on all modules, and no other."""
+    warnings.filterwarnings("ignore", message=r"Using `torch\.compile\(module\)` when there are global hooks")
+    ours = warnings.filters[0]
+    try:
+        yield
+    finally:
+        if ours in warnings.filters:
+            warnings.filters.remove(ours)  # type: ignore[attr-defined]

@@ -17,15 +17,12 @@ from greenai_magic.flops.torch.fake import FAKE_KERNELS
 from greenai_magic.flops.torch.memory import LiveBytes
 from greenai_magic.flops.torch.plan import (
     Plan,
-    arguments_of,
-    as_shapes,
     bytes_moved,
+    cost_of,
     plan_for,
     signature,
     tensors_in,
 )
-
-"""Said in every report."""
 
 
 class _Call(NamedTuple):
@@ -63,7 +60,7 @@ class Counter(TorchDispatchMode):
         self._inside: list[tuple[str, tuple[Shape, ...]]] = []
         self._recurrent: set[str] = set()
         self._plans: dict[Any, Plan] = {}
-        self._calls: dict[Any, _Call] = {}
+        self._calls: dict[Any, _Call | None] = {}
         self._tally: defaultdict[tuple[str, Phase, Any], int] = defaultdict(int)
         self._unknown: dict[str, tuple[tuple[Shape, ...], Multiset[str]]] = {}
         self._made_by: dict[int, str] = {}
@@ -113,8 +110,9 @@ class Counter(TorchDispatchMode):
     def rows(self) -> tuple[Row, ...]:
         """Return all that was counted."""
         return tuple(
-            self._row(path, phase, self._calls[key], calls)
+            self._row(path, phase, call, calls)
             for (path, phase, key), calls in self._tally.items()
+            if (call := self._calls[key])
         )
 
     def uncounted(self) -> tuple[Uncounted, ...]:
@@ -150,17 +148,14 @@ class Counter(TorchDispatchMode):
     def _count(self, func: Any, place: tuple[str, Phase], args: Any, kwargs: Any, out: Any) -> None:
         plan = self._plans[func]
         given = (*args, *kwargs.values())
-        if plan.formula is None:
-            self._unknown.setdefault(plan.op, (_shapes(given), Multiset()))[1][place[0]] += 1
-            return
         key = (func, signature(given), signature((out,)) if plan.result_varies else None)
         if key not in self._calls:
-            self._calls[key] = _Call(
-                plan.op,
-                _shapes(given),
-                plan.formula(arguments_of(func, args, kwargs), as_shapes(out)),
-                bytes_moved(plan, given, out),
-            )
+            cost = cost_of(plan, func, args, kwargs, out)
+            moved = 0 if cost is None else bytes_moved(plan, given, out)
+            self._calls[key] = cost and _Call(plan.op, _shapes(given), cost, moved)
+        if self._calls[key] is None:
+            self._unknown.setdefault(plan.op, (_shapes(given), Multiset()))[1][place[0]] += 1
+            return
         self._tally[(*place, key)] += 1
 
     def _place(self) -> tuple[str, Phase]:

@@ -23,7 +23,14 @@ from greenai_magic.errors import FlopError
 from greenai_magic.flops.report import FlopReport, Method, Row
 from greenai_magic.flops.torch.facts import module_facts, nbytes, weight_bytes
 from greenai_magic.flops.torch.fake import NeedsRun, cloned, faker
-from greenai_magic.flops.torch.inputs import as_text, describe, read_inputs, realise, sequence_of
+from greenai_magic.flops.torch.inputs import (
+    as_text,
+    describe,
+    read_inputs,
+    realise,
+    sequence_of,
+    split_targets,
+)
 from greenai_magic.flops.torch.passes import Failed, Job, Pass, run
 from greenai_magic.flops.torch.twin import Twin
 from greenai_magic.flops.torch.world import unchanged
@@ -48,7 +55,11 @@ def count(
     """Count the operations of a PyTorch model; see :func:`greenai_magic.flops.count_flops`."""
     model = unwrapped(model)
     with unchanged():
+        _check_callable("loss", loss)
+        _check_callable("optimiser", None if isinstance(optimiser, torch.optim.Optimizer) else optimiser)
         given = read_inputs(model, inputs, batch)
+        if train_step:
+            given = split_targets(model, given, loss)
         job = Job(model, given, batch, train, backward, train_step, loss, optimiser)
         failure: Failed | None = None
         for attempt in _attempts(job):
@@ -59,6 +70,13 @@ def count(
         _drop_frames(failure)
         msg = _sentence(job, failure)
         raise FlopError(msg) from (failure and failure.reason)
+
+
+def _check_callable(name: str, value: Any) -> None:
+    if value is not None and not callable(value):
+        example = {"loss": "torch.nn.CrossEntropyLoss()", "optimiser": "torch.optim.AdamW"}[name]
+        msg = f"{name}={value!r} cannot be called: pass one of PyTorch's, as {example}."
+        raise FlopError(msg)
 
 
 def _drop_frames(error: BaseException | None) -> None:
@@ -150,11 +168,22 @@ def _sentence(job: Job, failure: Failed | None) -> str:
     if failure is None:
         return f"{type(job.model).__name__} on meta holds no data to run it with."
     name = type(job.model).__name__
-    if failure.phase in ("loss", "optimiser"):
-        return f"The {failure.phase} of {name} fails: {_reason(failure.reason)}"
+    if failure.phase != "forward":
+        what = "backward pass" if failure.phase == "backward" else failure.phase
+        called_wrongly = failure.phase == "loss" and isinstance(failure.reason, TypeError)
+        needs_targets = called_wrongly and not job.inputs.targets
+        advice = ": pass a DataLoader, a batch with its targets, or a loss of the output alone"
+        return f"The {what} of {name} fails: {_reason(failure.reason)}{advice if needs_targets else ''}"
     where = f"{name}'s {failure.path}" if failure.path else name
-    shapes = [as_text(shape) for shape in failure.shapes] or [describe(job.model, job.inputs)]
+    shapes = [as_text(shape) for shape in failure.shapes] or [_given_text(job)]
     return f"{where} cannot take inputs of {', '.join(shapes)}: {_reason(failure.reason)}"
+
+
+def _given_text(job: Job) -> str:
+    """Return the inputs as people read them: their types, where there are no tensors among them."""
+    values = (*job.inputs.args, *job.inputs.kwargs.values())
+    types = ", ".join(f"type {type(value).__name__}" for value in values)
+    return describe(job.model, job.inputs) or types or "no value"
 
 
 def _reason(error: Exception) -> str:
@@ -162,6 +191,8 @@ def _reason(error: Exception) -> str:
         return "its course depends on the data"
     if isinstance(error, _UNFOLLOWED):
         return f"shapes alone do not tell what {error} gives"
+    if isinstance(error, KeyError):  # its text is the key alone
+        return f"KeyError: {error}"
     lines = str(error).strip().splitlines() or [type(error).__name__]
     for line, marker in pairwise(lines):
         if "<--- HERE" in marker:  # a script tells where, and sometimes not why
@@ -190,7 +221,7 @@ def _report(job: Job, method: Method, done: Pass, shared: list[str]) -> FlopRepo
     modules = module_facts(done.model.named_modules(), done.counter)
     return FlopReport(
         model=type(job.model).__name__,
-        inputs=_inputs_text(job),
+        inputs=_inputs_text(job, done),
         method=method,
         rows=rows,
         modules=modules,
@@ -204,8 +235,13 @@ def _report(job: Job, method: Method, done: Pass, shared: list[str]) -> FlopRepo
     )
 
 
-def _inputs_text(job: Job) -> str:
-    text = describe(job.model, job.inputs)
+def _below(model: torch.nn.Module) -> list[torch.nn.Module]:
+    """Return the modules inside a model; a scripted one is all one piece."""
+    return [] if isinstance(model, torch.jit.ScriptModule) else list(model.modules())
+
+
+def _inputs_text(job: Job, done: Pass) -> str:
+    text = describe(job.model, done.inputs)
     return text if job.batch is None else f"{text}; batch {job.batch}"
 
 
@@ -214,5 +250,7 @@ def _notes(rows: tuple[Row, ...], done: Pass, shared: list[str]) -> Iterator[str
         yield "in training mode"
     if any(row.kind == "attention" and row.phase == "backward" for row in rows):
         yield ATTENTION_BACKWARD
+    if any(isinstance(child, torch.jit.ScriptModule) for child in _below(done.model)):
+        yield "the work of scripted modules is listed with the module that holds them"
     if shared:
         yield f"not copied but shared with the model: {', '.join(sorted(set(shared)))}"

@@ -12,12 +12,21 @@ from greenai_magic.flops.torch.fake import is_lazy
 
 
 def module_facts(named: Iterable[tuple[str, torch.nn.Module]], counter: Counter) -> tuple[Module, ...]:
-    """Return the modules with their own parameters; one that several share is the first one's."""
-    seen: set[int] = set()
+    """Return the modules with their own parameters; one that several share is the first one's.
+
+    A scripted module is one piece: no hook tells which of its children runs.
+    """
+    seen: dict[int, torch.Tensor] = {}
     facts = []
+    scripts: list[str] = []
     for path, module in named:
-        own = [p for p in module.parameters(recurse=False) if id(p) not in seen]
-        seen.update(map(id, own))
+        if any(not script or path.startswith(f"{script}.") for script in scripts):
+            continue
+        scripted = isinstance(module, torch.jit.ScriptModule)
+        if scripted:
+            scripts.append(path)
+        own = [p for p in module.parameters(recurse=scripted) if id(p) not in seen]
+        seen.update((id(parameter), parameter) for parameter in own)
         facts.append(
             Module(
                 path,

@@ -54,7 +54,11 @@ def faker(mode: FakeTensorMode, device: torch.device) -> TensorCopier:
 
 def cloned(tensor: torch.Tensor) -> torch.Tensor:
     """Return a copy of a tensor, without its gradient and its history."""
-    if isinstance(tensor, torch.nn.Parameter) or is_lazy(tensor):
+    if is_lazy(tensor):  # a buffer that waits for its shape will not be copied
+        kind: Any = type(tensor)
+        fresh: torch.Tensor = kind(tensor.requires_grad, tensor.device, tensor.dtype)
+        return fresh
+    if isinstance(tensor, torch.nn.Parameter):
         twin: torch.Tensor = copy.deepcopy(tensor)
         return twin
     return _dressed(tensor.detach().clone(), tensor)

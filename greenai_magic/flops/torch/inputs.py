@@ -71,19 +71,31 @@ def read_inputs(model: torch.nn.Module, inputs: Any, batch: int | None) -> Input
         return _asked(model, batch)
     if isinstance(inputs, torch.utils.data.DataLoader):
         return _from_loader(model, inputs, batch)
+    if hasattr(inputs, "__next__"):
+        msg = f"A {type(inputs).__name__} cannot be read without using it up: pass one batch of it."
+        raise FlopError(msg)
     given = _from_shapes(model, inputs)
     if given is not None:
         return given
     if isinstance(inputs, Mapping):
-        return Inputs(kwargs={name: _tensor(value) for name, value in inputs.items()})
+        return Inputs(kwargs=_named(model, inputs))
     if isinstance(inputs, (tuple, list)) and not isinstance(inputs, torch.nn.utils.rnn.PackedSequence):
-        return Inputs(tuple(_tensor(value) for value in inputs))
-    return Inputs((_tensor(inputs),))
+        return Inputs(tuple(_tensor(model, value) for value in inputs))
+    return Inputs((_tensor(model, inputs),))
+
+
+def split_targets(model: torch.nn.Module, inputs: Inputs, loss: Callable[..., Any] | None) -> Inputs:
+    """Take a plain batch apart as a loader's: what the model does not ask for is the loss's."""
+    wanted = _required(model.forward)
+    alone = loss is None or _required(getattr(loss, "forward", loss)) == 1
+    if alone or inputs.targets or inputs.kwargs or len(inputs.args) <= wanted:
+        return inputs
+    return replace(inputs, args=inputs.args[:wanted], targets=inputs.args[wanted:])
 
 
 def describe(model: torch.nn.Module, inputs: Inputs) -> str:
     """Return names, shapes and types of the inputs, as people read them."""
-    names = [name for name, _ in _parameters(model)]
+    names = [name for name, _ in _parameters(model.forward)]
     named = dict(zip((*names, *(f"input {n}" for n in range(len(inputs.args)))), inputs.args, strict=False))
     parts = []
     for name, value in (named | inputs.kwargs).items():
@@ -176,8 +188,8 @@ def _shape_of(value: Any) -> tuple[Shape, str | torch.dtype | None] | None:
 def _of_shape(
     model: torch.nn.Module, name: str, shape: Shape, dtype: str | torch.dtype | None
 ) -> torch.Tensor:
-    if min(shape) < 0:
-        msg = f"{shape} is no shape: a size cannot be negative."
+    if min(shape) < 1:
+        msg = f"{shape} is no shape of an input: each size must be 1 or more."
         raise FlopError(msg)
     if isinstance(dtype, str):
         found = getattr(torch, dtype, None)
@@ -186,16 +198,37 @@ def _of_shape(
             raise FlopError(msg)
         dtype = found
     if dtype is None:
-        floats = (p.dtype for p in model.parameters() if p.is_floating_point())
-        dtype = next(floats, torch.get_default_dtype())
-        if name.endswith("_ids"):
-            dtype = torch.int64
+        dtype = torch.int64 if name.endswith("_ids") else _float_type(model)
     return torch.empty(shape, dtype=dtype, device="meta")
 
 
-def _tensor(value: Any) -> Any:
+def _named(model: torch.nn.Module, inputs: Mapping[str, Any]) -> dict[str, Any]:
+    """Read values by name; beside tensors, a tuple of integers is a value, and else a shape."""
+    values = {name: _tensor(model, value) for name, value in inputs.items()}
+    if any(isinstance(value, torch.Tensor) for value in values.values()):
+        return values
+    return {
+        name: _of_shape(model, name, *spec) if (spec := _shape_of(value)) else value
+        for name, value in values.items()
+    }
+
+
+def _tensor(model: torch.nn.Module, value: Any) -> Any:
+    """Make a tensor of a NumPy array: of doubles, which are NumPy's default, one of the model's type."""
     numpy = sys.modules.get("numpy")
-    return torch.from_numpy(value) if numpy is not None and isinstance(value, numpy.ndarray) else value
+    if numpy is None or not isinstance(value, numpy.ndarray):
+        return value
+    try:
+        tensor = torch.from_numpy(value)
+    except (TypeError, ValueError) as error:
+        msg = f"A NumPy array of {value.dtype} cannot be a tensor: {str(error).splitlines()[0]}"
+        raise FlopError(msg) from error
+    return tensor.to(_float_type(model)) if tensor.dtype is torch.float64 else tensor
+
+
+def _float_type(model: torch.nn.Module) -> torch.dtype:
+    floats = (p.dtype for p in model.parameters() if p.is_floating_point())
+    return next(floats, torch.get_default_dtype())
 
 
 def _from_loader(model: torch.nn.Module, loader: Any, batch: int | None) -> Inputs:
@@ -209,20 +242,24 @@ def _from_loader(model: torch.nn.Module, loader: Any, batch: int | None) -> Inpu
     size = batch or loader.batch_size or getattr(loader.batch_sampler, "batch_size", None)
     data = loader.collate_fn([item] * size if size else item)
     notes = (f"inputs: the data set's first item, {size or 1} times",)
-    parameters = _parameters(model)
     if isinstance(data, Mapping):
-        known = {name for name, _ in parameters}
+        known = {name for name, _ in _parameters(model.forward)}
         open_ended = _takes_any_name(model)
         return Inputs(kwargs={k: v for k, v in data.items() if open_ended or k in known}, notes=notes)
     if isinstance(data, (tuple, list)):
-        wanted = max(1, sum(parameter.default is parameter.empty for _, parameter in parameters))
+        wanted = _required(model.forward)
         return Inputs(tuple(data[:wanted]), targets=tuple(data[wanted:]), notes=notes)
     return Inputs((data,), notes=notes)
 
 
-def _parameters(model: torch.nn.Module) -> list[tuple[str, inspect.Parameter]]:
+def _required(function: Callable[..., Any]) -> int:
+    """Return how many arguments have no default; at least one."""
+    return max(1, sum(parameter.default is parameter.empty for _, parameter in _parameters(function)))
+
+
+def _parameters(function: Callable[..., Any]) -> list[tuple[str, inspect.Parameter]]:
     kinds = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
-    return [(name, p) for name, p in _signature(model.forward).items() if p.kind in kinds]
+    return [(name, p) for name, p in _signature(function).items() if p.kind in kinds]
 
 
 def _takes_any_name(model: torch.nn.Module) -> bool:

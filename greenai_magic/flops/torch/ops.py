@@ -20,12 +20,12 @@ from greenai_magic.flops.formulas import (
 from greenai_magic.flops.registry import register_flops
 
 
-@register_flops("aten::mm", "aten::_int_mm", "aten::_scaled_mm", "aten::_scaled_mm_v2", "aten::_sparse_mm")
+@register_flops("aten::mm", "aten::_int_mm", "aten::_scaled_mm", "aten::_scaled_mm_v2")
 def _mm(a: Shape, b: Shape) -> Cost:
     return matmul(a[0], a[1], b[1])
 
 
-@register_flops("aten::addmm", "aten::_addmm_activation", "aten::_sparse_addmm", "aten::sparse_sampled_addmm")
+@register_flops("aten::addmm", "aten::_addmm_activation")
 def _addmm(bias: Shape, a: Shape, b: Shape) -> Cost:
     return _mm(a, b)
 

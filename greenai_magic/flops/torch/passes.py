@@ -5,10 +5,11 @@ from __future__ import annotations
 import contextlib
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
+from torch._subclasses.fake_tensor import FakeTensor
 
 from greenai_magic.errors import FlopError
 from greenai_magic.flops.formulas import Shape
@@ -59,10 +60,11 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class Pass:
-    """What came of a pass: the counter, the twin as it is now, and what the reader should know."""
+    """What came of a pass: the counter, the twin and its inputs as they are now, and notes for the reader."""
 
     counter: Counter
     model: torch.nn.Module
+    inputs: Inputs
     notes: tuple[str, ...]
 
 
@@ -119,9 +121,12 @@ def run(
             counter.memory.leave_out([*sequence_of(given), *model.parameters(), *model.buffers()])
             with counter:
                 notes = _step(job, twin, model, given, counter)
-    except MODEL_ERRORS as error:
+    except FlopError:
+        raise
+    except Exception as error:
         raise Failed(counter.phase, *counter.innermost(), error) from error
-    return Pass(counter, model, tuple(notes))
+    inputs = replace(job.inputs, args=given["args"], kwargs=given["kwargs"])
+    return Pass(counter, model, inputs, tuple(notes))
 
 
 def _step(job: Job, twin: Twin, model: Any, given: dict[str, Any], counter: Counter) -> list[str]:
@@ -134,11 +139,17 @@ def _step(job: Job, twin: Twin, model: Any, given: dict[str, Any], counter: Coun
         value = _loss(job, twin, out, given["targets"], counter) if job.train_step else None
         if value is None:
             notes.append("the backward pass starts from a gradient for each output: no loss is counted")
-        _backward(type(job.model).__name__, _wanted(out if value is None else value), counter)
+        wanted = _wanted(out if value is None else value)
+        ours = {*twin.ids(), *(id(tensor) for tensor in (*model.parameters(), *sequence_of(given)))}
+        with _gradients_kept(_foreign(wanted, ours)) as foreign:
+            _backward(type(job.model).__name__, wanted, counter)
+        if foreign:
+            notes.append("works with tensors that are not the model's: they are not in its parameters")
     if job.train_step:
         if job.optimiser is None:
             notes.append("no optimiser was given: none is counted")
         else:
+            counter.phase = "optimiser"
             _optimise(_optimiser(job.optimiser, twin, model), counter)
     return notes
 
@@ -177,9 +188,37 @@ def _backward(name: str, outputs: list[torch.Tensor], counter: Counter) -> None:
     torch.autograd.backward(outputs, gradients)
 
 
+def _foreign(outputs: list[torch.Tensor], ours: set[int]) -> list[torch.Tensor]:
+    """Return the user's own tensors that the backward pass would reach, as of a layer that is a global."""
+    found, seen = [], set()
+    nodes = [output.grad_fn for output in outputs]
+    while nodes:
+        node = nodes.pop()
+        if node is None or node in seen:
+            continue
+        seen.add(node)
+        nodes += [above for above, _ in node.next_functions]
+        leaf = getattr(node, "variable", None)
+        if leaf is not None and id(leaf) not in ours and not isinstance(leaf, FakeTensor):
+            found.append(leaf)
+    return found
+
+
+@contextlib.contextmanager
+def _gradients_kept(tensors: list[torch.Tensor]) -> Iterator[list[torch.Tensor]]:
+    """Give tensors their gradients back in the end; meanwhile they have none, to which would be added."""
+    kept = [tensor.grad for tensor in tensors]
+    for tensor in tensors:
+        tensor.grad = None
+    try:
+        yield tensors
+    finally:
+        for tensor, gradient in zip(tensors, kept, strict=True):
+            tensor.grad = gradient
+
+
 def _optimise(optimiser: Any, counter: Counter) -> None:
     """Count the second step: the first one makes the optimiser's state, and skips some work for it."""
-    counter.phase = "optimiser"
     counter.muted = True
     optimiser.step()
     counter.muted = False

@@ -20,6 +20,9 @@ Way = Literal["formula", "view", "decompose", "unknown"]
 
 _PLUMBING = ("prim", "profiler", "prims")
 _PLAIN = (int, bool, str, type(None))
+_SPARSE = (torch.sparse_coo, torch.sparse_csr, torch.sparse_csc, torch.sparse_bsr, torch.sparse_bsc)
+_REAL_PER_COMPLEX = 4
+"""Multiply-adds of real numbers that make one of complex numbers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,18 +122,35 @@ def _elements(shapes: Any) -> int:
     return sum(_elements(shape) for shape in shapes) if isinstance(shapes, list) else 0
 
 
+def cost_of(plan: Plan, func: Any, args: Sequence[Any], kwargs: dict[str, Any], out: Any) -> Cost | None:
+    """Return the cost of a call, or None where it cannot be told."""
+    if plan.formula is None:
+        return None
+    cost = plan.formula(arguments_of(func, args, kwargs), as_shapes(out))
+    tensors = list(tensors_in((*args, *kwargs.values(), out)))
+    if cost.flops and any(tensor.layout in _SPARSE for tensor in tensors):
+        return None  # of what is not stored, nothing is computed, and shapes do not tell how much is
+    if cost.macs and any(tensor.is_complex() for tensor in tensors):
+        macs = _REAL_PER_COMPLEX * cost.macs
+        formula = f"{cost.formula}, {_REAL_PER_COMPLEX} real multiply-adds for each complex one"
+        return cost._replace(flops=cost.flops + 2 * (macs - cost.macs), macs=macs, formula=formula)
+    return cost
+
+
 def signature(values: Iterable[Any]) -> tuple[Any, ...]:
-    """Return what a cost depends on: shapes and types of tensors, integers, flags; never a float."""
+    """Return what a cost depends on: tensors by shape, type and layout, integers, flags, floats that are 0."""
     return tuple(_signature(value) for value in values)
 
 
 def _signature(value: Any) -> Any:
     if isinstance(value, torch.Tensor):
-        return value.shape, value.dtype
+        return value.shape, value.dtype, value.layout
     if isinstance(value, (list, tuple)):
         return signature(value)
     if isinstance(value, _PLAIN):
         return value
+    if isinstance(value, float):
+        return value != 0
     return id(value) if isinstance(value, torch.ScriptObject) else None
 
 

@@ -27,13 +27,14 @@ from greenai_magic.flops.formulas import (
 from greenai_magic.flops.registry import register_flops
 
 
-@register_flops("aten::_softmax", "aten::_log_softmax", "aten::_safe_softmax", "quantized::softmax")
+@register_flops(
+    "aten::_softmax",
+    "aten::_log_softmax",
+    "aten::_safe_softmax",
+    "aten::_masked_softmax",
+    "quantized::softmax",
+)
 def _softmax(x: Shape) -> Cost:
-    return softmax(prod(x))
-
-
-@register_flops("aten::_masked_softmax")
-def _masked_softmax(x: Shape) -> Cost:
     return softmax(prod(x))
 
 
@@ -239,15 +240,10 @@ def _fft_to_real(x: Shape, axes: list[int], *, out: Shape) -> Cost:
     return _fft_of_real(out, axes)
 
 
-@register_flops("aten::_cdist_forward")
+@register_flops("aten::_cdist_forward", "aten::_euclidean_dist")
 def _distances(a: Shape, b: Shape) -> Cost:
     """Take a difference, a power and a sum for each pair and coordinate."""
     return reduction(prod(a[:-2]) * a[-2] * b[-2] * a[-1], 3)
-
-
-@register_flops("aten::_euclidean_dist")
-def _euclidean(a: Shape, b: Shape) -> Cost:
-    return _distances(a, b)
 
 
 @register_flops("aten::_cdist_backward")
@@ -270,9 +266,15 @@ def _inverse(x: Shape) -> Cost:
     return factorisation(prod(x[:-2]), x[-1], 6)
 
 
-@register_flops("aten::linalg_solve_triangular", "aten::triangular_solve")
-def _triangular(a: Shape, b: Shape) -> Cost:
-    return reduction(prod(a[:-2]) * a[-1] * a[-1] * b[-1])
+@register_flops("aten::linalg_solve_triangular")
+def _triangular(a: Shape, b: Shape, *, out: Shape) -> Cost:
+    """Every unknown takes as many operations as there are equations, from whichever side."""
+    return reduction(prod(out) * a[-1])
+
+
+@register_flops("aten::triangular_solve")
+def _triangular_of_old(b: Shape, a: Shape, *, out: list[Shape]) -> Cost:
+    return _triangular(a, b, out=out[0])
 
 
 @register_flops("aten::_linalg_solve_ex")
@@ -314,29 +316,61 @@ def _sorted(x: Shape) -> Cost:
     return reduction(prod(x))
 
 
-def _optimiser(each: int, parameters: list[Shape]) -> Cost:
-    return elementwise(sum(prod(shape) for shape in parameters), each)
-
-
 @register_flops("aten::_fused_adam")
-def _fused_adam(parameters: list[Shape]) -> Cost:
-    """As many as the same optimiser takes in single steps."""
-    return _optimiser(7, parameters)
+def _fused_adam(
+    parameters: list[Shape],
+    grads: list[Shape],
+    means: list[Shape],
+    squares: list[Shape],
+    largest: list[Shape],
+    steps: list[Shape],
+    rate: float,
+    beta: float,
+    beta_of_squares: float,
+    decay: float,
+    epsilon: float,
+    amsgrad: bool,
+    maximise: bool,
+) -> Cost:
+    """As many as the same optimiser takes in single steps: 7, and one for each option that is used."""
+    return _fused(parameters, 7 + bool(decay) + amsgrad + maximise)
 
 
-@register_flops("aten::_fused_adamw")
-def _fused_adamw(parameters: list[Shape]) -> Cost:
-    return _optimiser(8, parameters)
+register_flops("aten::_fused_adamw")(_fused_adam)
 
 
 @register_flops("aten::_fused_sgd")
-def _fused_sgd(parameters: list[Shape], grads: list[Shape], momentum: list[Shape]) -> Cost:
-    return _optimiser(3 if momentum else 1, parameters)
+def _fused_sgd(
+    parameters: list[Shape],
+    grads: list[Shape],
+    buffers: list[Shape],
+    decay: float,
+    momentum: float,
+    rate: float,
+    dampening: float,
+    nesterov: bool,
+    maximise: bool,
+) -> Cost:
+    return _fused(parameters, 1 + bool(decay) + 2 * bool(momentum) + nesterov + maximise)
 
 
 @register_flops("aten::_fused_adagrad")
-def _fused_adagrad(parameters: list[Shape]) -> Cost:
-    return _optimiser(4, parameters)
+def _fused_adagrad(
+    parameters: list[Shape],
+    grads: list[Shape],
+    sums: list[Shape],
+    steps: list[Shape],
+    rate: float,
+    rate_decay: float,
+    decay: float,
+    epsilon: float,
+    maximise: bool,
+) -> Cost:
+    return _fused(parameters, 4 + bool(decay) + maximise)
+
+
+def _fused(parameters: list[Shape], each: int) -> Cost:
+    return elementwise(sum(prod(shape) for shape in parameters), each)
 
 
 _register_interpolations()

@@ -79,6 +79,10 @@ class Twin:
             return value
         return self._object(value)
 
+    def ids(self) -> set[int]:
+        """Return the identities of all copies that were made."""
+        return {id(twin) for twin in self._copies.values()}
+
     def _ways(self) -> Iterator[tuple[Any, Callable[[Any], Any]]]:
         yield torch.nn.Module, self._module
         yield torch.Tensor, self._tensor
