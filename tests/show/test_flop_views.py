@@ -123,13 +123,42 @@ def test_a_tree_shows_modules_in_order_or_by_cost_and_only_so_deep():
 def test_what_was_not_counted_makes_totals_lower_bounds_and_is_listed():
     partly = flops_to_text(describe_flops(report(uncounted=(UNKNOWN,))))
     assert partly.splitlines()[0] == "flops: Net · ≥ 13.8 kMACs · ≥ 28.2 kFLOPs · 124 parameters"
-    assert "not counted: mylib.op, 3 calls, first on 1x2 in fc" in partly
+    assert partly.splitlines()[1] == ("  not counted, and not zero: mylib.op, 3 calls, first on 1x2 in fc")
+    assert "  FLOPs: ≥ 28,184 (≥ 13,836 MACs); " in partly
     assert "≥" not in text()
     page = flops_to_html(describe_flops(report(uncounted=(UNKNOWN,))))
     assert "Not counted, and not zero" in page
     assert repr(report(uncounted=(UNKNOWN,))) == (
         "<FlopReport Net: at least 28,184 FLOPs, 13,836 MACs, 124 parameters>"
     )
+
+
+def test_what_was_not_counted_shows_at_the_modules_that_it_is_in_and_at_no_other():
+    deep = replace(UNKNOWN, modules=("a.act",))
+    view = describe_flops(report(uncounted=(deep,), rows=(CONV, MM)))
+    (model,) = view.branches
+    first, last = model.children
+    conv, act = first.children
+    assert [branch.flops for branch in (model, first, conv, act, last)] == [
+        "≥ 27.7 k", "≥ 27.6 k", "27.6 k", "≥ 0", "24",
+    ]  # fmt: skip
+    assert (act.macs, act.share, conv.macs) == ("≥ 0", "?", "13.8 k")
+    (line,) = [line for line in flops_to_text(view).splitlines() if "ReLU" in line]
+    assert " ".join(line.split()) == "act ReLU 1x4x8x8 0 ≥ 0 ≥ 0 ?"
+    assert flops_to_html(view).count("≥ 0</span>") == 2
+
+
+def test_an_explanation_says_at_least_where_an_operator_of_the_module_was_not_counted():
+    partly = report(uncounted=(UNKNOWN, replace(UNKNOWN, op="lib.other", modules=("a.act", ""))))
+    assert partly.explain("fc").splitlines()[:2] == [
+        "fc: at least 24 FLOPs, at least 12 MACs",
+        "  fc: mylib.op was not counted, and is not zero",
+    ]
+    assert partly.explain().count("was not counted") == 2
+    assert "  a.act, model: lib.other was not counted" in partly.explain()
+    assert "  a.act: lib.other was not counted" in partly.explain("a")
+    assert "at least" not in partly.explain("a.conv")
+    assert "not counted" not in partly.explain("a.conv")
 
 
 def test_what_an_engine_cannot_tell_is_not_assessed():
