@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from html import escape
 from typing import Literal
 
-from greenai_magic.flops.report import CONVENTION, FlopReport, Module, Row
+from greenai_magic.flops.report import CONVENTION, FlopReport, Kind, Module, Row
 from greenai_magic.quantity import significant
 from greenai_magic.show.words import label, one_line
 
@@ -206,24 +206,24 @@ def _tree(report: FlopReport, depth: int | None, sort: Sort) -> Branch:
 
 
 def _operators(report: FlopReport) -> tuple[Branch, ...]:
-    rows: dict[str, list[Row]] = {}
+    rows: dict[tuple[str, Kind], list[Row]] = {}
     for row in report.rows:
-        rows.setdefault(row.op, []).append(row)
-    lines = [
-        (
-            sum(row.flops for row in same),
-            Branch(
-                name=label(op),
-                what=same[0].kind,
-                flops=count(sum(row.flops for row in same)),
-                macs=count(sum(row.macs for row in same)),
-                params="",
-                share=_share(sum(row.flops for row in same), report.flops),
-                output=_times(sum(row.calls for row in same)),
-            ),
+        rows.setdefault((row.op, row.kind), []).append(row)
+    whole = report.flops
+    lower = {item.op for item in report.uncounted}
+    lines = []
+    for (op, kind), same in rows.items():
+        flops = sum(row.flops for row in same)
+        branch = Branch(
+            name=label(op),
+            what=kind,
+            flops=_figure(flops, lower=op in lower),
+            macs=_figure(sum(row.macs for row in same), lower=op in lower),
+            params="",
+            share=_share(flops, whole, lower=op in lower),
+            output=_times(sum(row.calls for row in same)),
         )
-        for op, same in rows.items()
-    ]
+        lines.append((flops, branch))
     return tuple(line for _, line in sorted(lines, key=lambda pair: pair[0], reverse=True))
 
 

@@ -148,6 +148,15 @@ def test_what_was_not_counted_shows_at_the_modules_that_it_is_in_and_at_no_other
     assert flops_to_html(view).count("≥ 0</span>") == 2
 
 
+def test_an_operator_that_does_two_kinds_of_work_has_a_line_for_each():
+    attention = replace(MM, kind="attention", flops=48, macs=24)
+    lines = describe_flops(report(rows=(MM, attention, MM)), by="op").branches
+    assert [(line.name, line.what, line.flops, line.macs, line.output) for line in lines] == [
+        ("aten.mm", "matmul", "48", "24", "2 calls"),
+        ("aten.mm", "attention", "48", "24", "1 call"),
+    ]
+
+
 def test_an_explanation_says_at_least_where_an_operator_of_the_module_was_not_counted():
     partly = report(uncounted=(UNKNOWN, replace(UNKNOWN, op="lib.other", modules=("a.act", ""))))
     assert partly.explain("fc").splitlines()[:2] == [
