@@ -132,8 +132,8 @@ class FlopReport:
     params, trainable_params : int
         Each counted once, however many modules share it.
     weight_bytes, activation_bytes, peak_activation_bytes : int
-        Parameters and buffers; all tensors that the forward pass makes; the most of them that live at
-        once. None where an engine cannot tell.
+        Parameters and buffers; all tensors that the forward pass makes; the most bytes that tensors made
+        in any phase hold at once. None where an engine cannot tell.
     notes : tuple of str
         What the reader should know: attention counted whole, a part that depends on the data...
     """

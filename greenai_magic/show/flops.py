@@ -158,20 +158,23 @@ def shape_text(shapes: Sequence[Sequence[int]]) -> str:
 def _facts(report: FlopReport) -> Iterator[tuple[str, str]]:
     bound = _LOWER if report.uncounted else ""
     yield "FLOPs", f"{bound}{report.flops:,} ({bound}{report.macs:,} MACs); {CONVENTION}"
-    yield "inputs", "; ".join(filter(None, (one_line(report.inputs), report.method)))
-    phases = report.by_phase
+    if report.inputs:
+        yield "inputs", f"{one_line(report.inputs)}; {report.method}"
+    else:
+        yield "method", report.method
+    phases, whole = report.by_phase, report.flops
     if len(phases) > 1:
         yield "of these", ", ".join(f"{phase} {count(flops)}".rstrip() for phase, flops in phases.items())
     kinds = ((kind, flops) for kind, flops in report.by_kind.items() if flops)
     yield (
         "kinds of what was counted" if report.uncounted else "kinds",
-        ", ".join(f"{kind} {_share(flops, report.flops)}" for kind, flops in kinds) or "none",
+        ", ".join(f"{kind} {_share(flops, whole)}" for kind, flops in kinds) or "none",
     )
     if report.weight_bytes:
         trainable = f"{report.params:,}, {report.trainable_params:,} of them trainable"
         yield "parameters", f"{trainable}; weights {count(report.weight_bytes, 'B')}"
     made, most = map(_bytes_or_not, (report.activation_bytes, report.peak_activation_bytes))
-    yield "activations", f"made {made}; most at once {most}"
+    yield "activations", f"made {made} in the forward pass; most at once, all phases {most}"
     if (intensity := report.arithmetic_intensity) is not None:
         yield "arithmetic intensity", f"{significant(intensity, 2)} FLOPs a byte moved"
 
@@ -185,7 +188,7 @@ def _tree(report: FlopReport, depth: int | None, sort: Sort) -> Branch:
     for module in report.modules[1:]:
         children.setdefault(module.path.rpartition(".")[0], []).append(module)
     flops, macs, params = report.by_module, report.macs_by_module, report.params_by_module
-    lower = report.lower_bounds
+    whole, lower = report.flops, report.lower_bounds
 
     def branch(module: Module, level: int) -> Branch:
         below = children.get(module.path, []) if depth is None or level < depth else []
@@ -197,7 +200,7 @@ def _tree(report: FlopReport, depth: int | None, sort: Sort) -> Branch:
             flops=_figure(flops[module.path], lower=module.path in lower),
             macs=_figure(macs[module.path], lower=module.path in lower),
             params=count(params[module.path]),
-            share=_share(flops[module.path], report.flops, lower=module.path in lower),
+            share=_share(flops[module.path], whole, lower=module.path in lower),
             output="x".join(map(str, module.output_shape)),
             children=tuple(branch(child, level + 1) for child in below),
         )

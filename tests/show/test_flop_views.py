@@ -171,7 +171,9 @@ def test_an_explanation_says_at_least_where_an_operator_of_the_module_was_not_co
 
 
 def test_what_an_engine_cannot_tell_is_not_assessed():
-    assert "most at once not assessed" in flops_to_text(describe_flops(report(peak_activation_bytes=None)))
+    assert "most at once, all phases not assessed" in flops_to_text(
+        describe_flops(report(peak_activation_bytes=None))
+    )
 
 
 class Tags(HTMLParser):
@@ -206,3 +208,24 @@ def test_names_from_outside_cannot_steer_the_page_or_the_terminal(name):
 def test_shapes_read_as_people_write_them():
     assert shape_text(((1, 3, 224, 224), ())) == "1x3x224x224, scalar"
     assert shape_text(()) == "no tensor"
+
+
+def test_facts_say_what_they_are_of():
+    assert dict(describe_flops(report()).facts)["inputs"] == "x 1x3x8x8 float32; counted from shapes"
+    cell = dict(describe_flops(report(inputs="", method="executed on this input")).facts)
+    assert "inputs" not in cell
+    assert cell["method"] == "executed on this input"
+    assert cell["activations"] == "made 1.00 kB in the forward pass; most at once, all phases 800 B"
+
+
+@pytest.mark.parametrize("by", ["module", "op"])
+def test_a_total_is_added_up_no_oftener_for_more_modules_or_operators(monkeypatch, by):
+    looked = []
+    whole = FlopReport.flops.fget
+    monkeypatch.setattr(FlopReport, "flops", property(lambda self: looked.append(1) or whole(self)))
+    described = [
+        (describe_flops(report(modules=MODULES[:n], rows=(CONV, RELU, MM)[: n - 1]), by=by), len(looked))
+        for n in (2, 4)
+    ]
+    (_, first), (_, both) = described
+    assert both == 2 * first
