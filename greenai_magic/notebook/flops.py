@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from argparse import ArgumentTypeError
 from collections.abc import Callable, MutableMapping
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any
@@ -32,9 +33,20 @@ _OPERATORS = "+-*/%@<>=!&|^~.,:"
 """What a second expression on the line does not begin with: it would be one with the first."""
 
 
+def _levels(text: str) -> int:
+    try:
+        number = int(text)
+    except ValueError:
+        number = -1
+    if number < 0:
+        msg = f"{text} is no number of levels: write 0 for the model alone, 1 for its modules..."
+        raise ArgumentTypeError(msg)
+    return number
+
+
 _SHOWN = (
-    argument("--depth", type=int, help="levels of modules to show"),
-    argument("--sort", choices=("order", "flops"), default="order", help="of the modules"),
+    argument("--depth", type=_levels, help="levels of modules to show"),
+    argument("--sort", choices=("order", "flops"), help="of the modules, in their order by default"),
     argument("--by", choices=("module", "op"), default="module", help="one line a module, or an operator"),
     argument("-o", "--output", metavar="VAR", type=unquoted, help="put the FlopReport into this variable"),
 )
@@ -44,6 +56,13 @@ def _with_what_is_shown(function: Callable[..., Any]) -> Callable[..., Any]:
     for option in reversed(_SHOWN):
         function = option(function)
     return function
+
+
+def _refuse_what_contradicts(options: Namespace) -> None:
+    given = [f"--{name}" for name in ("depth", "sort") if getattr(options, name) is not None]
+    if options.by == "op" and given:
+        msg = f"{' and '.join(given)} cannot go with `--by op`, which shows no modules."
+        raise UsageError(msg)
 
 
 class FlopsMagics:
@@ -89,6 +108,7 @@ class FlopsMagics:
         """
         __tracebackhide__ = True
         options, rest = parsed_in_part(self.flops_line, line)
+        _refuse_what_contradicts(options)
         model_text, inputs_text = split_expressions(" ".join(rest))
         if not model_text:
             msg = "%flops needs a model, as in `%flops model (1, 3, 224, 224)`."
@@ -131,6 +151,7 @@ class FlopsMagics:
 
         __tracebackhide__ = True
         options = parsed(self.flops_cell, line)
+        _refuse_what_contradicts(options)
         body = compile_cell(self._shell, cell, f"%%flops {line}".rstrip() + "\n", NO_AWAIT)
         counting, name = _counting(), "this cell, until it failed"
         counter = None
@@ -177,7 +198,7 @@ class FlopsMagics:
     def _show(self, report: FlopReport, options: Namespace) -> None:
         from greenai_magic.notebook.display import show_flops
 
-        show_flops(report, depth=options.depth, sort=options.sort, by=options.by)
+        show_flops(report, depth=options.depth, sort=options.sort or "order", by=options.by)
         if options.output is not None:
             self._shell.push({options.output: report})
 

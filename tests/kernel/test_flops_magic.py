@@ -122,6 +122,9 @@ def test_a_cell_that_awaits_is_told_what_to_count_instead(flops: Kernel) -> None
         ("%flops model --input-size a", "is no input size"),
         ("%flops model --nope", "no option --nope"),
         ("%flops model( x", "cannot be read"),
+        ("%flops model x --depth -1", "-1 is no number of levels"),
+        ("%flops model x --by op --depth 1 --sort flops", "--depth and --sort cannot go with `--by op`"),
+        ("%%flops --by op --sort order\nmodel(x)", "--sort cannot go with `--by op`"),
     ],
 )
 def test_what_cannot_be_counted_is_one_line(flops: Kernel, line: str, told: str) -> None:
