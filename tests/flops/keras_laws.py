@@ -241,6 +241,29 @@ def scan():
     ]
 
 
+def einsum_without_sum():
+    """Return MACs and FLOPs of an einsum that sums nothing, and of one that does."""
+
+    class Einsum(layers.Layer):
+        def __init__(self, equation):
+            super().__init__()
+            self.equation = equation
+            self.built = True
+
+        def call(self, a, b):
+            return keras.ops.einsum(self.equation, a, b)
+
+    reports = [
+        keras_engine.count(Einsum(equation), shapes)
+        for equation, shapes in (
+            ("bi,bj->bij", ((2, 8), (2, 8))),
+            ("bi,bi->bi", ((2, 8), (2, 8))),
+            ("bij,bjk->bik", ((2, 3, 4), (2, 4, 5))),
+        )
+    ]
+    return [(report.macs, report.flops) for report in reports]
+
+
 def resized():
     """Return the MACs of a model that resizes its images before it convolves them."""
     model = Sequential([Input((32, 32, 3)), layers.Resizing(16, 16), layers.Conv2D(4, 3)])
@@ -353,6 +376,7 @@ LAWS = {
         data_dependent_loop,
         counted_loop,
         scan,
+        einsum_without_sum,
         resized,
         remat,
         convolutions,

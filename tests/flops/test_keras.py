@@ -226,6 +226,11 @@ def test_a_scan_counts_each_step_in_both_passes(law):
     assert law("scan") == [dense + 5 * step, dense + 5 * step]
 
 
+def test_an_einsum_that_sums_nothing_is_elementwise_on_each_backend(law):
+    sums = BATCH * 3 * 4 * 5
+    assert law("einsum_without_sum") == [[0, 2 * 8 * 8], [0, 2 * 8], [sums, 2 * sums]]
+
+
 def test_resizing_has_no_multiply_adds_however_it_is_written(law):
     assert law("resized") == BATCH * 14 * 14 * 9 * 3 * 4
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from greenai_magic.flops.formulas import nothing
 from greenai_magic.flops.keras.calls import Call
-from greenai_magic.flops.keras.jax_ops import PRODUCTS, VIEWS, cost_of, shapes_of
+from greenai_magic.flops.keras.jax_ops import VIEWS, cost_of, is_product, shapes_of
 from greenai_magic.flops.keras.layers import LayerTree, followed
 from greenai_magic.flops.keras.tally import Place, Tally, elements
 from greenai_magic.flops.report import Phase
@@ -119,8 +119,8 @@ def _itemsize(dtype: Any) -> int:
 
 
 def _follow_products(eqn: Any, products: set[Any]) -> None:
-    op = eqn.primitive.name
-    if op in PRODUCTS or (op in {"reshape", "transpose", "squeeze"} and _is_in(eqn.invars[0], products)):
+    moved = eqn.primitive.name in {"reshape", "transpose", "squeeze"}
+    if is_product(eqn) or (moved and _is_in(eqn.invars[0], products)):
         products.update(eqn.outvars)
 
 

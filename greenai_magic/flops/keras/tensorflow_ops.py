@@ -120,7 +120,11 @@ def _matmul(op: Any) -> Cost:
 
 
 def _einsum(op: Any) -> Cost:
-    return einsum(op.get_attr("equation").decode(), [_shape(tensor) for tensor in op.inputs])
+    equation = op.get_attr("equation").decode()
+    left, _, right = equation.partition("->")
+    if len(op.inputs) == 2 and set(left) - {",", " "} <= set(right):
+        return _each_output(op)  # nothing is summed
+    return einsum(equation, [_shape(tensor) for tensor in op.inputs])
 
 
 def _convolution(op: Any) -> Cost:
