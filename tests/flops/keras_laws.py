@@ -138,6 +138,11 @@ def ways_to_say_two_inputs():
     return {name: keras_engine.count(model, inputs, batch=2).macs for name, inputs in ways.items()}
 
 
+def _built(layer):
+    layer.built = True
+    return layer
+
+
 def sentences():
     """Return what is said where a model cannot be counted."""
 
@@ -149,6 +154,18 @@ def sentences():
         def call(self, x):
             return self.inner(x) @ self.inner(x)
 
+    class Asks(layers.Layer):
+        def call(self, x):
+            return x["size"]
+
+    class Decides(layers.Layer):
+        def call(self, x):
+            return x if keras.ops.sum(x) > 0 else -x
+
+    class Branches(layers.Layer):
+        def call(self, x):
+            return keras.ops.cond(keras.ops.sum(x) > 0, lambda: x, lambda: -x)
+
     broken = Broken()
     broken.inner.build((None, 4))
     broken.built = True
@@ -158,6 +175,9 @@ def sentences():
         "not inputs": lambda: keras_engine.count(Net(), object()),
         "wrong shape": lambda: keras_engine.count(Sequential([Input((4,)), layers.Dense(2)]), (2, 5)),
         "broken": lambda: keras_engine.count(broken, (2, 4)),
+        "key": lambda: keras_engine.count(_built(Asks()), {"a": (2, 4)}),
+        "python's if": lambda: keras_engine.count(_built(Decides()), (2, 4)),
+        "branches": lambda: keras_engine.count(_built(Branches()), (2, 4)),
         "train step": lambda: keras_engine.count(Net(), (2, 8), train_step=True),
     }
     said = {}
@@ -168,6 +188,13 @@ def sentences():
         except FlopError as error:
             said[name] = str(error)
     return said
+
+
+def empty_batch():
+    """Return the inputs and MACs of a model on no items, and by default."""
+    model = Sequential([Input((4,)), layers.Dense(3)])
+    reports = [keras_engine.count(model, batch=batch) for batch in (0, None)]
+    return [(report.inputs, report.macs) for report in reports]
 
 
 def nothing_to_train():
@@ -372,6 +399,7 @@ LAWS = {
         ways_to_say_inputs,
         ways_to_say_two_inputs,
         sentences,
+        empty_batch,
         nothing_to_train,
         data_dependent_loop,
         counted_loop,

@@ -208,7 +208,15 @@ def test_what_cannot_be_counted_is_said_in_one_sentence(law):
     assert "2 x 5 float32" in said["wrong shape"]
     assert said["broken"].startswith("Broken cannot be followed on inputs 2 x 4 float32 (")
     assert "backward=True" in said["train step"]
-    assert not any("\n" in sentence for sentence in said.values())
+    assert said["key"] == "Asks cannot be followed on inputs 2 x 4 float32 (KeyError: size)."
+    assert "(its course depends on the data, and shapes have none)." in said["python's if"]
+    # Backends that have branches in their graphs follow both.
+    assert said["branches"] in (None, said["python's if"].replace("Decides", "Branches"))
+    assert not any("\n" in sentence or "\x1b" in sentence for sentence in said.values() if sentence)
+
+
+def test_a_batch_of_nothing_is_not_taken_for_one(law):
+    assert law("empty_batch") == [["0 x 4 float32", 0], ["1 x 4 float32", 4 * 3]]
 
 
 def test_frozen_models_have_no_backward_pass_and_are_told_so(law):
