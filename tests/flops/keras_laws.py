@@ -291,6 +291,27 @@ def einsum_without_sum():
     return [(report.macs, report.flops) for report in reports]
 
 
+def biases():
+    """Return the forward FLOPs beyond multiply-adds of layers with a bias, and of a residual connection."""
+    x, image = Input((4,)), Input((1, 1, 3))
+    models = {
+        "dense": Sequential([Input((3,)), layers.Dense(4)]),
+        "sequence": Sequential([Input((6, 3)), layers.Dense(4)]),
+        "convolution": Sequential([Input((6, 6, 3)), layers.Conv2D(4, 3)]),
+        "transposed": Sequential([Input((6, 6, 3)), layers.Conv2DTranspose(4, 3)]),
+        "one pixel": Sequential([image, layers.Conv2D(4, 1)]),
+        "residual": Model(x, layers.Dense(4)(x) + x),
+        "activated": Model(x, layers.Dense(4, activation="relu")(x) + x[:, :1]),
+    }
+    return {
+        name: [
+            report.flops - 2 * report.macs
+            for report in (keras_engine.count(model, batch=batch) for batch in (1, 2))
+        ]
+        for name, model in models.items()
+    }
+
+
 def resized():
     """Return the MACs of a model that resizes its images before it convolves them."""
     model = Sequential([Input((32, 32, 3)), layers.Resizing(16, 16), layers.Conv2D(4, 3)])
@@ -405,6 +426,7 @@ LAWS = {
         counted_loop,
         scan,
         einsum_without_sum,
+        biases,
         resized,
         remat,
         convolutions,

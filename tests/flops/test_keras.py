@@ -239,6 +239,11 @@ def test_an_einsum_that_sums_nothing_is_elementwise_on_each_backend(law):
     assert law("einsum_without_sum") == [[0, 2 * 8 * 8], [0, 2 * 8], [sums, 2 * sums]]
 
 
+def test_a_bias_starts_its_products_accumulation_on_each_backend_and_a_residual_does_not(law):
+    free = {name: [0, 0] for name in ("dense", "sequence", "convolution", "transposed", "one pixel")}
+    assert law("biases") == free | {"residual": [4, 8], "activated": [8, 16]}
+
+
 def test_resizing_has_no_multiply_adds_however_it_is_written(law):
     assert law("resized") == BATCH * 14 * 14 * 9 * 3 * 4
 

@@ -51,11 +51,16 @@ class _Walker:
 
     def walk(self, jaxpr: Any, scopes: str, calls: int) -> None:
         products: set[Any] = set()
+        vectors: set[Any] = set()
         for eqn in jaxpr.eqns:
             inner = f"{scopes}/{eqn.source_info.name_stack}"
             if not self._enter(eqn, inner, calls):
-                self._count(eqn, Place(self._tree.path_in(inner) or "", _phase(inner), calls), products)
+                self._count(
+                    eqn, Place(self._tree.path_in(inner) or "", _phase(inner), calls), products, vectors
+                )
             _follow_products(eqn, products)
+            if _lays_out_a_vector(eqn):
+                vectors.update(eqn.outvars)
 
     def _enter(self, eqn: Any, scopes: str, calls: int) -> bool:
         # Walk what an operator contains, as often as it executes it.
@@ -81,12 +86,12 @@ class _Walker:
         _Walker(self._tree, trial).walk(jaxpr, "", 1)
         return sum(row.macs for row in trial.rows)
 
-    def _count(self, eqn: Any, place: Place, products: set[Any]) -> None:
+    def _count(self, eqn: Any, place: Place, products: set[Any], vectors: set[Any]) -> None:
         op = eqn.primitive.name
         shapes = shapes_of(eqn.invars)
         if op in VIEWS:
             return
-        cost = nothing() if _starts_accumulation(eqn, products) else cost_of(eqn, place.phase)
+        cost = nothing() if _starts_accumulation(eqn, products, vectors) else cost_of(eqn, place.phase)
         if cost is None:
             self._tally.add_unknown(place, op, shapes)
         else:
@@ -124,13 +129,16 @@ def _follow_products(eqn: Any, products: set[Any]) -> None:
         products.update(eqn.outvars)
 
 
-def _starts_accumulation(eqn: Any, products: set[Any]) -> bool:
+def _lays_out_a_vector(eqn: Any) -> bool:
+    return eqn.primitive.name in {"broadcast_in_dim", "reshape"} and len(eqn.invars[0].aval.shape) == 1
+
+
+def _starts_accumulation(eqn: Any, products: set[Any], vectors: set[Any]) -> bool:
     # A bias is a vector, broadcast and added to a product; its addition is one of the product's own.
     if eqn.primitive.name != "add":
         return False
-    shapes = shapes_of(eqn.invars)
-    biased = [v for v, shape in zip(eqn.invars, shapes, strict=True) if shape == eqn.outvars[0].aval.shape]
-    return len(biased) == 1 and _is_in(biased[0], products)
+    whole = [v for v in eqn.invars if v.aval.shape == eqn.outvars[0].aval.shape and not _is_in(v, vectors)]
+    return len(whole) == 1 and _is_in(whole[0], products)
 
 
 def _is_in(variable: Any, variables: set[Any]) -> bool:

@@ -46,7 +46,7 @@ VIEWS = frozenset(_VIEWS.split())
 def is_product(eqn: Any) -> bool:
     """Tell whether a primitive sums products, so that a bias may start its accumulation."""
     if eqn.primitive.name != "dot_general":
-        return eqn.primitive.name == "conv_general_dilated"
+        return bool(eqn.primitive.name == "conv_general_dilated")
     (contracted, _), _ = eqn.params["dimension_numbers"]
     return bool(contracted)
 

@@ -55,8 +55,8 @@ StatelessRandomGetKeyCounterAlg StopGradient TensorListElementShape TensorListLe
 
 VIEWS = frozenset(_VIEWS.split())
 """Operators that touch no data."""
-_MOVING = frozenset({*_MOVES.split(), "BiasAdd"})
-"""Operators that do no work: a bias starts the accumulation of its product."""
+_MOVING = frozenset(_MOVES.split())
+"""Operators that do no work."""
 _RESHAPING = frozenset({"ExpandDims", "Identity", "Reshape", "Squeeze"})
 
 
@@ -117,6 +117,15 @@ def _matmul(op: Any) -> Cost:
     left, produced = _shape(op.inputs[0]), _shape(op.outputs[0])
     transposed = op.get_attr("transpose_a" if op.type == "MatMul" else "adj_x")
     return matmul(produced[-2], left[-2 if transposed else -1], produced[-1], math.prod(produced[:-2]))
+
+
+def _bias(op: Any) -> Cost:
+    # A bias is a vector, and starts its product's accumulation. Keras adds any other tensor that is one but
+    # for sides of 1 in the same way.
+    tensor = op.inputs[1]
+    while tensor.op.type in _RESHAPING:
+        tensor = tensor.op.inputs[0]
+    return nothing() if tensor.shape.rank == 1 else _each_output(op)
 
 
 def _einsum(op: Any) -> Cost:
@@ -200,6 +209,7 @@ _RULES: dict[str, Callable[[Any], Cost]] = {
     "BatchMatMul": _matmul,
     "BatchMatMulV2": _matmul,
     "BatchMatMulV3": _matmul,
+    "BiasAdd": _bias,
     "Einsum": _einsum,
     "Conv2D": _convolution,
     "Conv3D": _convolution,
