@@ -291,6 +291,32 @@ def einsum_without_sum():
     return [(report.macs, report.flops) for report in reports]
 
 
+def dearest_branch():
+    """Return the FLOPs of branches without multiply-adds, the dearer one first and last."""
+
+    class Branches(layers.Layer):
+        def __init__(self, *branches):
+            super().__init__()
+            self.branches = branches
+            self.built = True
+
+        def call(self, x):
+            first, last = self.branches
+            return keras.ops.cond(keras.ops.sum(x) > 0, lambda: first(x), lambda: last(x))
+
+    def cheap(x):
+        return -x
+
+    def dear(x):
+        return keras.ops.exp(-x) * x
+
+    try:
+        reports = [keras_engine.count(Branches(*pair), (2, 4)) for pair in ((dear, cheap), (cheap, dear))]
+    except FlopError as error:
+        return {"said": str(error)}
+    return {"flops": [r.flops for r in reports], "notes": [list(r.notes) for r in reports]}
+
+
 def biases():
     """Return the forward FLOPs beyond multiply-adds of layers with a bias, and of a residual connection."""
     x, image = Input((4,)), Input((1, 1, 3))
@@ -427,6 +453,7 @@ LAWS = {
         scan,
         einsum_without_sum,
         biases,
+        dearest_branch,
         resized,
         remat,
         convolutions,

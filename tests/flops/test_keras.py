@@ -239,6 +239,16 @@ def test_an_einsum_that_sums_nothing_is_elementwise_on_each_backend(law):
     assert law("einsum_without_sum") == [[0, 2 * 8 * 8], [0, 2 * 8], [sums, 2 * sums]]
 
 
+def test_of_branches_without_multiply_adds_the_dearer_one_is_counted(law):
+    result = law("dearest_branch")
+    if "said" in result:
+        assert "depends on the data" in result["said"]
+        return
+    # A sum, a comparison, and three operations for each element.
+    assert result["flops"] == [8 + 1 + 3 * 8] * 2
+    assert all(any("most expensive" in note for note in notes) for notes in result["notes"])
+
+
 def test_a_bias_starts_its_products_accumulation_on_each_backend_and_a_residual_does_not(law):
     free = {name: [0, 0] for name in ("dense", "sequence", "convolution", "transposed", "one pixel")}
     assert law("biases") == free | {"residual": [4, 8], "activated": [8, 16]}

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import importlib
 import re
-import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -54,12 +53,6 @@ _TROUBLE = (
     TypeError,
     ValueError,
 )
-
-
-def is_keras(model: Any) -> bool:
-    """Tell whether a model is Keras', without importing Keras to look."""
-    keras = sys.modules.get("keras")
-    return keras is not None and hasattr(keras, "layers") and isinstance(model, keras.layers.Layer)
 
 
 def count(

@@ -13,7 +13,7 @@ from greenai_magic.flops.formulas import nothing
 from greenai_magic.flops.keras.calls import Call
 from greenai_magic.flops.keras.jax_ops import VIEWS, cost_of, is_product, shapes_of
 from greenai_magic.flops.keras.layers import LayerTree, followed
-from greenai_magic.flops.keras.tally import Place, Tally, elements
+from greenai_magic.flops.keras.tally import DEAREST_BRANCH, ONE_TURN, Place, Tally, elements
 from greenai_magic.flops.report import Phase
 
 
@@ -66,13 +66,13 @@ class _Walker:
         # Walk what an operator contains, as often as it executes it.
         name = eqn.primitive.name
         if name == "cond":
-            self._tally.note("Where a branch depends on the data, the most expensive one was counted.")
-            dearest = max(eqn.params["branches"], key=lambda branch: self._macs(branch.jaxpr))
+            self._tally.note(DEAREST_BRANCH)
+            dearest = max(eqn.params["branches"], key=lambda branch: self._expense(branch.jaxpr))
             self.walk(dearest.jaxpr, scopes, calls)
             return True
         if name == "while":
             place = Place(self._tree.path_in(scopes) or "", _phase(scopes), calls)
-            self._tally.add_unknown(place, "while (one turn of its body counted)", shapes_of(eqn.invars))
+            self._tally.add_unknown(place, f"while ({ONE_TURN})", shapes_of(eqn.invars))
             self.walk(eqn.params["body_jaxpr"].jaxpr, scopes, calls)
             return True
         bodies = list(_bodies(eqn))
@@ -81,10 +81,10 @@ class _Walker:
             self.walk(body, scopes, calls * turns)
         return bool(bodies)
 
-    def _macs(self, jaxpr: Any) -> int:
+    def _expense(self, jaxpr: Any) -> tuple[int, int]:
         trial = Tally(lambda _, kind: kind)
         _Walker(self._tree, trial).walk(jaxpr, "", 1)
-        return sum(row.macs for row in trial.rows)
+        return trial.expense
 
     def _count(self, eqn: Any, place: Place, products: set[Any], vectors: set[Any]) -> None:
         op = eqn.primitive.name
