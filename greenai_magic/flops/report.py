@@ -132,8 +132,8 @@ class FlopReport:
     params, trainable_params : int
         Each counted once, however many modules share it.
     weight_bytes, activation_bytes, peak_activation_bytes : int
-        Parameters and buffers; all tensors that the forward pass makes; the most of them that live at
-        once. None where an engine cannot tell.
+        Parameters and buffers; all tensors that the forward pass makes; the most bytes that tensors made
+        in any phase hold at once. None where an engine cannot tell.
     notes : tuple of str
         What the reader should know: attention counted whole, a part that depends on the data...
     """
@@ -190,6 +190,16 @@ class FlopReport:
         return self._upwards((module.path, module.params) for module in self.modules)
 
     @property
+    def lower_bounds(self) -> frozenset[str]:
+        """Paths of the modules with something in them that was not counted: their figures are at least so."""
+        return frozenset(
+            above
+            for item in self.uncounted
+            for path in item.modules or ("",)
+            for above in _with_parents(path)
+        )
+
+    @property
     def arithmetic_intensity(self) -> float | None:
         """FLOPs for each byte read or written by the operators, or None where nothing moved."""
         moved = sum(row.bytes_moved for row in self.rows)
@@ -198,17 +208,25 @@ class FlopReport:
     def explain(self, module: str = "") -> str:
         """Return the formula of every operator of a module and of what it contains, as text.
 
+        Where some operators could not be counted, the figures are "at least" so, and they are named.
+
         Raises
         ------
         FlopError
             If there is no such module.
         """
-        if module not in self.by_module:
+        flops = self.by_module
+        if module not in flops:
             msg = f"There is no module {module!r} in {self.model}: use a path of by_module."
             raise FlopError(msg)
-        lines = [
-            f"{module or self.model}: {self.by_module[module]:,} FLOPs, {self.macs_by_module[module]:,} MACs"
-        ]
+        bound = "at least " if module in self.lower_bounds else ""
+        macs = self.macs_by_module[module]
+        lines = [f"{module or self.model}: {bound}{flops[module]:,} FLOPs, {bound}{macs:,} MACs"]
+        for item in self.uncounted:
+            inside = [path for path in item.modules or ("",) if module in _with_parents(path)]
+            if inside:
+                where = ", ".join(path or "model" for path in inside)
+                lines.append(f"  {where}: {item.op} was not counted, and is not zero")
         for row in self.rows:
             if module in _with_parents(row.module) and row.flops:
                 shapes = ", ".join("x".join(map(str, shape)) for shape in row.shapes)

@@ -34,7 +34,7 @@ class Body:
     filename: str
 
 
-def compile_body(shell: InteractiveShell, body: str, header: str) -> Body:
+def compile_body(shell: InteractiveShell, body: str, header: str, no_await: str = NO_AWAIT) -> Body:
     """Compile a cell's body, before anything is measured.
 
     Parameters
@@ -45,6 +45,8 @@ def compile_body(shell: InteractiveShell, body: str, header: str) -> Body:
         The cell below the magic's line.
     header : str
         What stands above it in the source that tracebacks show: the magic's line, or nothing.
+    no_await : str
+        What a body that awaits is told: a way that works instead.
 
     Raises
     ------
@@ -73,7 +75,7 @@ def compile_body(shell: InteractiveShell, body: str, header: str) -> Body:
         codes += [shell.compile(ast.Interactive([node]), filename, "single") for node in shown]
         last = [shell.compile(ast.Expression(value), filename, "eval")] if value else []
     if any(code.co_flags & inspect.CO_COROUTINE for code in (*codes, *last)):
-        raise UsageError(NO_AWAIT)
+        raise UsageError(no_await)
     return Body(tuple(codes), last[0] if last else None, filename)
 
 
@@ -116,11 +118,11 @@ def run_body(
         raise
 
 
-def compile_cell(shell: InteractiveShell, source: str, header: str) -> Body:
+def compile_cell(shell: InteractiveShell, source: str, header: str, no_await: str = NO_AWAIT) -> Body:
     """Compile a cell's body as ``compile_body``; a mistake in it is drawn as in a bare cell."""
     __tracebackhide__ = True
     try:
-        return compile_body(shell, source, header)
+        return compile_body(shell, source, header, no_await)
     except SyntaxError as mistake:
         raise _bare_syntax_error(shell, mistake) from None
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from argparse import ArgumentTypeError
 from collections.abc import Callable, MutableMapping
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any
@@ -22,13 +23,30 @@ if TYPE_CHECKING:
 
     from greenai_magic.flops.report import FlopReport
 
+NO_AWAIT = (
+    "This cell awaits, which `%%flops` cannot do: put the awaited part into a function that asyncio runs "
+    "outside this cell, or count the model with `%flops`."
+)
+_CALLS_THE_COUNTER = frozenset({"torch._compile", "torch._dynamo.eval_frame"})
+"""Modules of PyTorch's whose frames stand above one of a dispatch mode."""
 _OPERATORS = "+-*/%@<>=!&|^~.,:"
 """What a second expression on the line does not begin with: it would be one with the first."""
 
 
+def _levels(text: str) -> int:
+    try:
+        number = int(text)
+    except ValueError:
+        number = -1
+    if number < 0:
+        msg = f"{text} is no number of levels: write 0 for the model alone, 1 for its modules..."
+        raise ArgumentTypeError(msg)
+    return number
+
+
 _SHOWN = (
-    argument("--depth", type=int, help="levels of modules to show"),
-    argument("--sort", choices=("order", "flops"), default="order", help="of the modules"),
+    argument("--depth", type=_levels, help="levels of modules to show"),
+    argument("--sort", choices=("order", "flops"), help="of the modules, in their order by default"),
     argument("--by", choices=("module", "op"), default="module", help="one line a module, or an operator"),
     argument("-o", "--output", metavar="VAR", type=unquoted, help="put the FlopReport into this variable"),
 )
@@ -38,6 +56,13 @@ def _with_what_is_shown(function: Callable[..., Any]) -> Callable[..., Any]:
     for option in reversed(_SHOWN):
         function = option(function)
     return function
+
+
+def _refuse_what_contradicts(options: Namespace) -> None:
+    given = [f"--{name}" for name in ("depth", "sort") if getattr(options, name) is not None]
+    if options.by == "op" and given:
+        msg = f"{' and '.join(given)} cannot go with `--by op`, which shows no modules."
+        raise UsageError(msg)
 
 
 class FlopsMagics:
@@ -83,6 +108,7 @@ class FlopsMagics:
         """
         __tracebackhide__ = True
         options, rest = parsed_in_part(self.flops_line, line)
+        _refuse_what_contradicts(options)
         model_text, inputs_text = split_expressions(" ".join(rest))
         if not model_text:
             msg = "%flops needs a model, as in `%flops model (1, 3, 224, 224)`."
@@ -110,7 +136,8 @@ class FlopsMagics:
     def flops_cell(self, line: str, cell: str) -> Any:
         """Count the operations that PyTorch really executes while a cell runs.
 
-        The cell runs as if the magic were not there; what it is counted by costs some time.
+        The cell runs as if the magic were not there; what it is counted by costs some time. If it fails or
+        is interrupted, what ran until then is shown.
 
         Examples
         --------
@@ -124,13 +151,24 @@ class FlopsMagics:
 
         __tracebackhide__ = True
         options = parsed(self.flops_cell, line)
-        body = compile_cell(self._shell, cell, f"%%flops {line}".rstrip() + "\n")
-        with _counting() as counter:
-            value = run_body(self._shell, body)
-        attempt(
-            "The operations cannot be shown",
-            lambda: self._show(counter.report("this cell"), options),
-        )
+        _refuse_what_contradicts(options)
+        body = compile_cell(self._shell, cell, f"%%flops {line}".rstrip() + "\n", NO_AWAIT)
+        counting, name = _counting(), "this cell, until it failed"
+        counter = None
+        try:
+            with counting as counter:
+                value = run_body(self._shell, body)
+            name = "this cell"
+        except BaseException as error:
+            _without_counting_frames(error)
+            raise
+        finally:
+            # What is interrupted or fails was counted so far, and its error goes on to the user.
+            if counter is not None:
+                attempt(
+                    "The operations cannot be shown",
+                    lambda: self._show(counter.report(name), options),
+                )
         return value
 
     def _count_and_show(self, model: Any, inputs: Any, options: Namespace, **step: Any) -> None:
@@ -160,7 +198,7 @@ class FlopsMagics:
     def _show(self, report: FlopReport, options: Namespace) -> None:
         from greenai_magic.notebook.display import show_flops
 
-        show_flops(report, depth=options.depth, sort=options.sort, by=options.by)
+        show_flops(report, depth=options.depth, sort=options.sort or "order", by=options.by)
         if options.output is not None:
             self._shell.push({options.output: report})
 
@@ -172,6 +210,26 @@ def _counting() -> AbstractContextManager[Any]:
         msg = "%%flops needs PyTorch: run `pip install greenai-magic[torch]`."
         raise UsageError(msg) from None
     return counting()
+
+
+def _without_counting_frames(error: BaseException) -> None:
+    """Take the counter, and how PyTorch calls it and is called by it, out of an error's traceback."""
+    steps = []
+    step = error.__traceback__
+    while step is not None:
+        steps.append(step)
+        step = step.tb_next
+    names = [step.tb_frame.f_globals.get("__name__", "") for step in steps]
+    ours = [name.startswith("greenai_magic.flops.torch.") for name in names]
+    for at in (at for at in range(len(steps)) if ours[at]):
+        before = at - 1
+        while before >= 0 and names[before] in _CALLS_THE_COUNTER:
+            ours[before], before = True, before - 1
+        if names[at + 1 : at + 2] == ["torch._ops"]:
+            ours[at + 1] = True
+    kept = [step for step, is_ours in zip(steps, ours, strict=True) if not is_ours]
+    for step, following in zip(kept, [*kept[1:], None], strict=True):
+        step.tb_next = following
 
 
 def split_expressions(text: str) -> tuple[str, str]:

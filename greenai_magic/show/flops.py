@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from html import escape
 from typing import Literal
 
-from greenai_magic.flops.report import CONVENTION, FlopReport, Module, Row
+from greenai_magic.flops.report import CONVENTION, FlopReport, Kind, Module, Row
 from greenai_magic.quantity import significant
 from greenai_magic.show.words import label, one_line
 
@@ -18,6 +18,8 @@ Sort = Literal["order", "flops"]
 By = Literal["module", "op"]
 _SCALES = ((1, ""), (10**3, "k"), (10**6, "M"), (10**9, "G"), (10**12, "T"), (10**15, "P"), (10**18, "E"))
 _INDENT = "  "
+_LOWER = "≥ "
+"""Before a figure that something is missing in."""
 _OPEN_TO = 1
 """Levels of the HTML tree that are unfolded at first."""
 _ROW = "line-height:1.5;white-space:nowrap"
@@ -84,8 +86,10 @@ def describe_flops(
     by : str
         ``"module"`` for the tree, ``"op"`` for one line an operator.
     """
-    bound = "≥ " if report.uncounted else ""
-    figures = (f"{bound}{count(report.macs, 'MACs')}", f"{bound}{count(report.flops, 'FLOPs')}")
+    figures = (
+        _figure(report.macs, "MACs", lower=bool(report.uncounted)),
+        _figure(report.flops, "FLOPs", lower=bool(report.uncounted)),
+    )
     size = f"{count(report.params)} parameters" if report.weight_bytes else ""
     headline = " · ".join(filter(None, (label(report.model), *figures, size)))
     branches = _operators(report) if by == "op" else (_tree(report, depth, sort),)
@@ -94,9 +98,7 @@ def describe_flops(
         f"{shape_text(item.shapes)} in {label(', '.join(item.modules) or 'the model')}"
         for item in report.uncounted
     )
-    return FlopView(
-        headline, tuple(_facts(report, bound)), branches, missing, tuple(map(one_line, report.notes))
-    )
+    return FlopView(headline, tuple(_facts(report)), branches, missing, tuple(map(one_line, report.notes)))
 
 
 def flops_to_text(view: FlopView) -> str:
@@ -111,14 +113,11 @@ def flops_to_text(view: FlopView) -> str:
         )
         for row in rows
     )
+    missing = (f"not counted, and not zero: {item}" for item in view.missing)
     facts = (f"{name}: {text}" for name, text in view.facts)
-    remarks = (
-        *(f"not counted: {item}" for item in view.missing),
-        *(f"note: {note}" for note in view.notes),
-    )
-    return "\n".join(
-        (f"flops: {view.headline}", *(f"{_INDENT}{line}".rstrip() for line in (*facts, "", *table, *remarks)))
-    )
+    notes = (f"note: {note}" for note in view.notes)
+    lines = (*missing, *facts, "", *table, *notes)
+    return "\n".join((f"flops: {view.headline}", *(f"{_INDENT}{line}".rstrip() for line in lines)))
 
 
 def flops_to_html(view: FlopView) -> str:
@@ -156,19 +155,26 @@ def shape_text(shapes: Sequence[Sequence[int]]) -> str:
     return ", ".join("x".join(map(str, shape)) or "scalar" for shape in shapes) or "no tensor"
 
 
-def _facts(report: FlopReport, bound: str) -> Iterator[tuple[str, str]]:
-    yield "FLOPs", f"{bound}{report.flops:,} ({report.macs:,} MACs); {CONVENTION}"
-    yield "inputs", "; ".join(filter(None, (one_line(report.inputs), report.method)))
-    phases = report.by_phase
+def _facts(report: FlopReport) -> Iterator[tuple[str, str]]:
+    bound = _LOWER if report.uncounted else ""
+    yield "FLOPs", f"{bound}{report.flops:,} ({bound}{report.macs:,} MACs); {CONVENTION}"
+    if report.inputs:
+        yield "inputs", f"{one_line(report.inputs)}; {report.method}"
+    else:
+        yield "method", report.method
+    phases, whole = report.by_phase, report.flops
     if len(phases) > 1:
         yield "of these", ", ".join(f"{phase} {count(flops)}".rstrip() for phase, flops in phases.items())
     kinds = ((kind, flops) for kind, flops in report.by_kind.items() if flops)
-    yield "kinds", ", ".join(f"{kind} {_share(flops, report.flops)}" for kind, flops in kinds) or "none"
+    yield (
+        "kinds of what was counted" if report.uncounted else "kinds",
+        ", ".join(f"{kind} {_share(flops, whole)}" for kind, flops in kinds) or "none",
+    )
     if report.weight_bytes:
         trainable = f"{report.params:,}, {report.trainable_params:,} of them trainable"
         yield "parameters", f"{trainable}; weights {count(report.weight_bytes, 'B')}"
     made, most = map(_bytes_or_not, (report.activation_bytes, report.peak_activation_bytes))
-    yield "activations", f"made {made}; most at once {most}"
+    yield "activations", f"made {made} in the forward pass; most at once, all phases {most}"
     if (intensity := report.arithmetic_intensity) is not None:
         yield "arithmetic intensity", f"{significant(intensity, 2)} FLOPs a byte moved"
 
@@ -182,6 +188,7 @@ def _tree(report: FlopReport, depth: int | None, sort: Sort) -> Branch:
     for module in report.modules[1:]:
         children.setdefault(module.path.rpartition(".")[0], []).append(module)
     flops, macs, params = report.by_module, report.macs_by_module, report.params_by_module
+    whole, lower = report.flops, report.lower_bounds
 
     def branch(module: Module, level: int) -> Branch:
         below = children.get(module.path, []) if depth is None or level < depth else []
@@ -190,10 +197,10 @@ def _tree(report: FlopReport, depth: int | None, sort: Sort) -> Branch:
         return Branch(
             name=label(module.path.rpartition(".")[2] or "model"),
             what=label(module.class_name),
-            flops=count(flops[module.path]),
-            macs=count(macs[module.path]),
+            flops=_figure(flops[module.path], lower=module.path in lower),
+            macs=_figure(macs[module.path], lower=module.path in lower),
             params=count(params[module.path]),
-            share=_share(flops[module.path], report.flops),
+            share=_share(flops[module.path], whole, lower=module.path in lower),
             output="x".join(map(str, module.output_shape)),
             children=tuple(branch(child, level + 1) for child in below),
         )
@@ -202,24 +209,24 @@ def _tree(report: FlopReport, depth: int | None, sort: Sort) -> Branch:
 
 
 def _operators(report: FlopReport) -> tuple[Branch, ...]:
-    rows: dict[str, list[Row]] = {}
+    rows: dict[tuple[str, Kind], list[Row]] = {}
     for row in report.rows:
-        rows.setdefault(row.op, []).append(row)
-    lines = [
-        (
-            sum(row.flops for row in same),
-            Branch(
-                name=label(op),
-                what=same[0].kind,
-                flops=count(sum(row.flops for row in same)),
-                macs=count(sum(row.macs for row in same)),
-                params="",
-                share=_share(sum(row.flops for row in same), report.flops),
-                output=_times(sum(row.calls for row in same)),
-            ),
+        rows.setdefault((row.op, row.kind), []).append(row)
+    whole = report.flops
+    lower = {item.op for item in report.uncounted}
+    lines = []
+    for (op, kind), same in rows.items():
+        flops = sum(row.flops for row in same)
+        branch = Branch(
+            name=label(op),
+            what=kind,
+            flops=_figure(flops, lower=op in lower),
+            macs=_figure(sum(row.macs for row in same), lower=op in lower),
+            params="",
+            share=_share(flops, whole, lower=op in lower),
+            output=_times(sum(row.calls for row in same)),
         )
-        for op, same in rows.items()
-    ]
+        lines.append((flops, branch))
     return tuple(line for _, line in sorted(lines, key=lambda pair: pair[0], reverse=True))
 
 
@@ -253,8 +260,12 @@ def _times(calls: int) -> str:
     return "1 call" if calls == 1 else f"{calls:,} calls"
 
 
-def _share(part: int, whole: int) -> str:
+def _figure(number: int, unit: str = "", *, lower: bool) -> str:
+    return f"{_LOWER if lower else ''}{count(number, unit)}"
+
+
+def _share(part: int, whole: int, *, lower: bool = False) -> str:
     if not part:
-        return "0 %"
+        return "?" if lower else "0 %"
     share = 100 * part / whole
     return "< 0.1 %" if share < 0.1 else f"{significant(share, 2 if share < 99.5 else 3)} %"

@@ -138,6 +138,11 @@ def ways_to_say_two_inputs():
     return {name: keras_engine.count(model, inputs, batch=2).macs for name, inputs in ways.items()}
 
 
+def _built(layer):
+    layer.built = True
+    return layer
+
+
 def sentences():
     """Return what is said where a model cannot be counted."""
 
@@ -149,6 +154,18 @@ def sentences():
         def call(self, x):
             return self.inner(x) @ self.inner(x)
 
+    class Asks(layers.Layer):
+        def call(self, x):
+            return x["size"]
+
+    class Decides(layers.Layer):
+        def call(self, x):
+            return x if keras.ops.sum(x) > 0 else -x
+
+    class Branches(layers.Layer):
+        def call(self, x):
+            return keras.ops.cond(keras.ops.sum(x) > 0, lambda: x, lambda: -x)
+
     broken = Broken()
     broken.inner.build((None, 4))
     broken.built = True
@@ -158,6 +175,9 @@ def sentences():
         "not inputs": lambda: keras_engine.count(Net(), object()),
         "wrong shape": lambda: keras_engine.count(Sequential([Input((4,)), layers.Dense(2)]), (2, 5)),
         "broken": lambda: keras_engine.count(broken, (2, 4)),
+        "key": lambda: keras_engine.count(_built(Asks()), {"a": (2, 4)}),
+        "python's if": lambda: keras_engine.count(_built(Decides()), (2, 4)),
+        "branches": lambda: keras_engine.count(_built(Branches()), (2, 4)),
         "train step": lambda: keras_engine.count(Net(), (2, 8), train_step=True),
     }
     said = {}
@@ -168,6 +188,13 @@ def sentences():
         except FlopError as error:
             said[name] = str(error)
     return said
+
+
+def empty_batch():
+    """Return the inputs and MACs of a model on no items, and by default."""
+    model = Sequential([Input((4,)), layers.Dense(3)])
+    reports = [keras_engine.count(model, batch=batch) for batch in (0, None)]
+    return [(report.inputs, report.macs) for report in reports]
 
 
 def nothing_to_train():
@@ -239,6 +266,76 @@ def scan():
     return [sum(r.macs for r in report.rows if r.phase == phase) for phase in ("forward", "backward")] + [
         unknown.op for unknown in report.uncounted
     ]
+
+
+def einsum_without_sum():
+    """Return MACs and FLOPs of an einsum that sums nothing, and of one that does."""
+
+    class Einsum(layers.Layer):
+        def __init__(self, equation):
+            super().__init__()
+            self.equation = equation
+            self.built = True
+
+        def call(self, a, b):
+            return keras.ops.einsum(self.equation, a, b)
+
+    reports = [
+        keras_engine.count(Einsum(equation), shapes)
+        for equation, shapes in (
+            ("bi,bj->bij", ((2, 8), (2, 8))),
+            ("bi,bi->bi", ((2, 8), (2, 8))),
+            ("bij,bjk->bik", ((2, 3, 4), (2, 4, 5))),
+        )
+    ]
+    return [(report.macs, report.flops) for report in reports]
+
+
+def dearest_branch():
+    """Return the FLOPs of branches without multiply-adds, the dearer one first and last."""
+
+    class Branches(layers.Layer):
+        def __init__(self, *branches):
+            super().__init__()
+            self.branches = branches
+            self.built = True
+
+        def call(self, x):
+            first, last = self.branches
+            return keras.ops.cond(keras.ops.sum(x) > 0, lambda: first(x), lambda: last(x))
+
+    def cheap(x):
+        return -x
+
+    def dear(x):
+        return keras.ops.exp(-x) * x
+
+    try:
+        reports = [keras_engine.count(Branches(*pair), (2, 4)) for pair in ((dear, cheap), (cheap, dear))]
+    except FlopError as error:
+        return {"said": str(error)}
+    return {"flops": [r.flops for r in reports], "notes": [list(r.notes) for r in reports]}
+
+
+def biases():
+    """Return the forward FLOPs beyond multiply-adds of layers with a bias, and of a residual connection."""
+    x, image = Input((4,)), Input((1, 1, 3))
+    models = {
+        "dense": Sequential([Input((3,)), layers.Dense(4)]),
+        "sequence": Sequential([Input((6, 3)), layers.Dense(4)]),
+        "convolution": Sequential([Input((6, 6, 3)), layers.Conv2D(4, 3)]),
+        "transposed": Sequential([Input((6, 6, 3)), layers.Conv2DTranspose(4, 3)]),
+        "one pixel": Sequential([image, layers.Conv2D(4, 1)]),
+        "residual": Model(x, layers.Dense(4)(x) + x),
+        "activated": Model(x, layers.Dense(4, activation="relu")(x) + x[:, :1]),
+    }
+    return {
+        name: [
+            report.flops - 2 * report.macs
+            for report in (keras_engine.count(model, batch=batch) for batch in (1, 2))
+        ]
+        for name, model in models.items()
+    }
 
 
 def resized():
@@ -349,10 +446,14 @@ LAWS = {
         ways_to_say_inputs,
         ways_to_say_two_inputs,
         sentences,
+        empty_batch,
         nothing_to_train,
         data_dependent_loop,
         counted_loop,
         scan,
+        einsum_without_sum,
+        biases,
+        dearest_branch,
         resized,
         remat,
         convolutions,

@@ -208,7 +208,15 @@ def test_what_cannot_be_counted_is_said_in_one_sentence(law):
     assert "2 x 5 float32" in said["wrong shape"]
     assert said["broken"].startswith("Broken cannot be followed on inputs 2 x 4 float32 (")
     assert "backward=True" in said["train step"]
-    assert not any("\n" in sentence for sentence in said.values())
+    assert said["key"] == "Asks cannot be followed on inputs 2 x 4 float32 (KeyError: size)."
+    assert "(its course depends on the data, and shapes have none)." in said["python's if"]
+    # Backends that have branches in their graphs follow both.
+    assert said["branches"] in (None, said["python's if"].replace("Decides", "Branches"))
+    assert not any("\n" in sentence or "\x1b" in sentence for sentence in said.values() if sentence)
+
+
+def test_a_batch_of_nothing_is_not_taken_for_one(law):
+    assert law("empty_batch") == [["0 x 4 float32", 0], ["1 x 4 float32", 4 * 3]]
 
 
 def test_frozen_models_have_no_backward_pass_and_are_told_so(law):
@@ -224,6 +232,26 @@ def test_a_loop_counts_as_often_as_it_turns(law):
 def test_a_scan_counts_each_step_in_both_passes(law):
     dense, step = BATCH * 5 * 4 * 4, BATCH * 4 * 4
     assert law("scan") == [dense + 5 * step, dense + 5 * step]
+
+
+def test_an_einsum_that_sums_nothing_is_elementwise_on_each_backend(law):
+    sums = BATCH * 3 * 4 * 5
+    assert law("einsum_without_sum") == [[0, 2 * 8 * 8], [0, 2 * 8], [sums, 2 * sums]]
+
+
+def test_of_branches_without_multiply_adds_the_dearer_one_is_counted(law):
+    result = law("dearest_branch")
+    if "said" in result:
+        assert "depends on the data" in result["said"]
+        return
+    # A sum, a comparison, and three operations for each element.
+    assert result["flops"] == [8 + 1 + 3 * 8] * 2
+    assert all(any("most expensive" in note for note in notes) for notes in result["notes"])
+
+
+def test_a_bias_starts_its_products_accumulation_on_each_backend_and_a_residual_does_not(law):
+    free = {name: [0, 0] for name in ("dense", "sequence", "convolution", "transposed", "one pixel")}
+    assert law("biases") == free | {"residual": [4, 8], "activated": [8, 16]}
 
 
 def test_resizing_has_no_multiply_adds_however_it_is_written(law):

@@ -81,9 +81,35 @@ def test_a_cell_is_counted_while_it_runs(flops: Kernel) -> None:
     cell = flops.ok("%%flops -o cell\n(model(x).sum() > -1e9).item()")
     assert cell.value == "True"
     assert flops.look("cell.macs", "cell.method") == [str(3 * (4 * 8 + 8 * 2)), "'executed on this input'"]
-    failed = flops.run("%%flops\n1 / 0")
-    assert failed.reply["ename"] == "ZeroDivisionError"
-    assert "greenai_magic" not in failed.traceback
+
+
+@pytest.mark.parametrize(
+    ("failure", "name"),
+    [
+        ("1 / 0", "ZeroDivisionError"),
+        ("raise KeyboardInterrupt", "KeyboardInterrupt"),
+        ("model(torch.zeros(3, 5))", "RuntimeError"),
+    ],
+)
+def test_a_cell_that_fails_shows_what_it_did_until_then(flops: Kernel, failure: str, name: str) -> None:
+    bare = flops.run(f"model(x)\n{failure}")
+    cell = flops.run(f"%%flops -o partly\nmodel(x)\n{failure}")
+    assert cell.reply["ename"] == name
+    assert "greenai_magic" not in cell.traceback
+    assert "_dynamo" not in cell.traceback
+    assert cell.traceback.splitlines()[-1:] == bare.traceback.splitlines()[-1:]
+    (output,) = [output for output in cell.outputs if output["type"] == "display_data"]
+    assert output["data"]["text/plain"].startswith("flops: this cell, until it failed · 144 MACs · ")
+    assert flops.look("partly.macs", "partly.model") == ["144", "'this cell, until it failed'"]
+    flops.ok("calls.clear()")
+
+
+def test_a_cell_that_awaits_is_told_what_to_count_instead(flops: Kernel) -> None:
+    cell = flops.run("%%flops\nimport asyncio\nawait asyncio.sleep(0)")
+    assert cell.reply["ename"] == "UsageError"
+    assert "function that asyncio runs outside this cell" in cell.stderr
+    assert "measure()" not in cell.stderr
+    assert cell.stderr.count("\n") == 1
 
 
 @pytest.mark.parametrize(
@@ -96,6 +122,9 @@ def test_a_cell_is_counted_while_it_runs(flops: Kernel) -> None:
         ("%flops model --input-size a", "is no input size"),
         ("%flops model --nope", "no option --nope"),
         ("%flops model( x", "cannot be read"),
+        ("%flops model x --depth -1", "-1 is no number of levels"),
+        ("%flops model x --by op --depth 1 --sort flops", "--depth and --sort cannot go with `--by op`"),
+        ("%%flops --by op --sort order\nmodel(x)", "--sort cannot go with `--by op`"),
     ],
 )
 def test_what_cannot_be_counted_is_one_line(flops: Kernel, line: str, told: str) -> None:

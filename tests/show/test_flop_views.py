@@ -123,7 +123,8 @@ def test_a_tree_shows_modules_in_order_or_by_cost_and_only_so_deep():
 def test_what_was_not_counted_makes_totals_lower_bounds_and_is_listed():
     partly = flops_to_text(describe_flops(report(uncounted=(UNKNOWN,))))
     assert partly.splitlines()[0] == "flops: Net · ≥ 13.8 kMACs · ≥ 28.2 kFLOPs · 124 parameters"
-    assert "not counted: mylib.op, 3 calls, first on 1x2 in fc" in partly
+    assert partly.splitlines()[1] == ("  not counted, and not zero: mylib.op, 3 calls, first on 1x2 in fc")
+    assert "  FLOPs: ≥ 28,184 (≥ 13,836 MACs); " in partly
     assert "≥" not in text()
     page = flops_to_html(describe_flops(report(uncounted=(UNKNOWN,))))
     assert "Not counted, and not zero" in page
@@ -132,8 +133,47 @@ def test_what_was_not_counted_makes_totals_lower_bounds_and_is_listed():
     )
 
 
+def test_what_was_not_counted_shows_at_the_modules_that_it_is_in_and_at_no_other():
+    deep = replace(UNKNOWN, modules=("a.act",))
+    view = describe_flops(report(uncounted=(deep,), rows=(CONV, MM)))
+    (model,) = view.branches
+    first, last = model.children
+    conv, act = first.children
+    assert [branch.flops for branch in (model, first, conv, act, last)] == [
+        "≥ 27.7 k", "≥ 27.6 k", "27.6 k", "≥ 0", "24",
+    ]  # fmt: skip
+    assert (act.macs, act.share, conv.macs) == ("≥ 0", "?", "13.8 k")
+    (line,) = [line for line in flops_to_text(view).splitlines() if "ReLU" in line]
+    assert " ".join(line.split()) == "act ReLU 1x4x8x8 0 ≥ 0 ≥ 0 ?"
+    assert flops_to_html(view).count("≥ 0</span>") == 2
+
+
+def test_an_operator_that_does_two_kinds_of_work_has_a_line_for_each():
+    attention = replace(MM, kind="attention", flops=48, macs=24)
+    lines = describe_flops(report(rows=(MM, attention, MM)), by="op").branches
+    assert [(line.name, line.what, line.flops, line.macs, line.output) for line in lines] == [
+        ("aten.mm", "matmul", "48", "24", "2 calls"),
+        ("aten.mm", "attention", "48", "24", "1 call"),
+    ]
+
+
+def test_an_explanation_says_at_least_where_an_operator_of_the_module_was_not_counted():
+    partly = report(uncounted=(UNKNOWN, replace(UNKNOWN, op="lib.other", modules=("a.act", ""))))
+    assert partly.explain("fc").splitlines()[:2] == [
+        "fc: at least 24 FLOPs, at least 12 MACs",
+        "  fc: mylib.op was not counted, and is not zero",
+    ]
+    assert partly.explain().count("was not counted") == 2
+    assert "  a.act, model: lib.other was not counted" in partly.explain()
+    assert "  a.act: lib.other was not counted" in partly.explain("a")
+    assert "at least" not in partly.explain("a.conv")
+    assert "not counted" not in partly.explain("a.conv")
+
+
 def test_what_an_engine_cannot_tell_is_not_assessed():
-    assert "most at once not assessed" in flops_to_text(describe_flops(report(peak_activation_bytes=None)))
+    assert "most at once, all phases not assessed" in flops_to_text(
+        describe_flops(report(peak_activation_bytes=None))
+    )
 
 
 class Tags(HTMLParser):
@@ -168,3 +208,24 @@ def test_names_from_outside_cannot_steer_the_page_or_the_terminal(name):
 def test_shapes_read_as_people_write_them():
     assert shape_text(((1, 3, 224, 224), ())) == "1x3x224x224, scalar"
     assert shape_text(()) == "no tensor"
+
+
+def test_facts_say_what_they_are_of():
+    assert dict(describe_flops(report()).facts)["inputs"] == "x 1x3x8x8 float32; counted from shapes"
+    cell = dict(describe_flops(report(inputs="", method="executed on this input")).facts)
+    assert "inputs" not in cell
+    assert cell["method"] == "executed on this input"
+    assert cell["activations"] == "made 1.00 kB in the forward pass; most at once, all phases 800 B"
+
+
+@pytest.mark.parametrize("by", ["module", "op"])
+def test_a_total_is_added_up_no_oftener_for_more_modules_or_operators(monkeypatch, by):
+    looked = []
+    whole = FlopReport.flops.fget
+    monkeypatch.setattr(FlopReport, "flops", property(lambda self: looked.append(1) or whole(self)))
+    described = [
+        (describe_flops(report(modules=MODULES[:n], rows=(CONV, RELU, MM)[: n - 1]), by=by), len(looked))
+        for n in (2, 4)
+    ]
+    (_, first), (_, both) = described
+    assert both == 2 * first

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import importlib
 import re
-import sys
+from collections.abc import Iterator
 from typing import Any
 
 from greenai_magic.errors import FlopError
@@ -31,6 +31,17 @@ _WALKERS = {
     "jax": ("JAX", "greenai_magic.flops.keras.jax"),
     "torch": ("PyTorch", "greenai_magic.flops.keras.torch"),
 }
+_DATA_DECIDES = frozenset(
+    {
+        "ConcretizationTypeError",
+        "DataDependentOutputException",
+        "OperatorNotAllowedInGraphError",
+        "TracerArrayConversionError",
+        "TracerBoolConversionError",
+        "TracerIntegerConversionError",
+    }
+)
+"""What backends raise where Python asks for a value."""
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 _TROUBLE = (
     ArithmeticError,
@@ -42,12 +53,6 @@ _TROUBLE = (
     TypeError,
     ValueError,
 )
-
-
-def is_keras(model: Any) -> bool:
-    """Tell whether a model is Keras', without importing Keras to look."""
-    keras = sys.modules.get("keras")
-    return keras is not None and hasattr(keras, "layers") and isinstance(model, keras.layers.Layer)
 
 
 def count(
@@ -88,7 +93,12 @@ def count(
     if train_step or loss is not None or optimiser is not None:
         msg = "The loss and the optimiser of a Keras model are not counted: ask for backward=True."
         raise FlopError(msg)
-    call = Call(model, read_inputs(model, inputs, batch or 1), backward, backward if train is None else train)
+    call = Call(
+        model,
+        read_inputs(model, inputs, 1 if batch is None else batch),
+        backward,
+        backward if train is None else train,
+    )
     return _count(call) if model.built else _count_twin(call)
 
 
@@ -119,9 +129,20 @@ def _count_twin(call: Call) -> FlopReport:
     return _count(Call(twin, call.arguments, call.backward, call.train))
 
 
+def _with_what_it_came_from(error: BaseException | None) -> Iterator[BaseException]:
+    # Keras makes some errors of its backends anew, and fails at those that need more than a text.
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__
+
+
 def _reason(error: Exception) -> str:
     # Keras puts what it was calling before the reason, in a paragraph of its own, and colours the reason.
-    lines = [_COLOUR.sub("", line).strip() for line in str(error).splitlines()]
+    if any(type(e).__name__ in _DATA_DECIDES for e in _with_what_it_came_from(error)):
+        return "its course depends on the data, and shapes have none"
+    # The text of a KeyError is the representation of what it says.
+    text = str(error.args[0] if isinstance(error, KeyError) and error.args else error)
+    lines = [_COLOUR.sub("", line).strip() for line in text.splitlines()]
     told = [line for line in lines if line and not line.startswith("Exception encountered when calling")]
     return f"{type(error).__name__}: {told[0].rstrip('.')}" if told else type(error).__name__
 

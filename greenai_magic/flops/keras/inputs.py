@@ -118,8 +118,7 @@ class _Reader:
 def _declared(model: Any) -> Any:
     # A functional model knows the structure of its inputs, a Sequential one through its functional self.
     functional = getattr(model, "_functional", None) or model
-    structure = getattr(functional, "_inputs_struct", None)
-    return structure if structure is not None else None
+    return getattr(functional, "_inputs_struct", None)
 
 
 def _leaf(value: Any, batch: int, dtype: Any) -> Leaf:

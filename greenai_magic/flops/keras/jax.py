@@ -11,9 +11,9 @@ from typing import Any
 
 from greenai_magic.flops.formulas import nothing
 from greenai_magic.flops.keras.calls import Call
-from greenai_magic.flops.keras.jax_ops import PRODUCTS, VIEWS, cost_of, shapes_of
+from greenai_magic.flops.keras.jax_ops import VIEWS, cost_of, is_product, shapes_of
 from greenai_magic.flops.keras.layers import LayerTree, followed
-from greenai_magic.flops.keras.tally import Place, Tally, elements
+from greenai_magic.flops.keras.tally import DEAREST_BRANCH, ONE_TURN, Place, Tally, elements
 from greenai_magic.flops.report import Phase
 
 
@@ -51,23 +51,28 @@ class _Walker:
 
     def walk(self, jaxpr: Any, scopes: str, calls: int) -> None:
         products: set[Any] = set()
+        vectors: set[Any] = set()
         for eqn in jaxpr.eqns:
             inner = f"{scopes}/{eqn.source_info.name_stack}"
             if not self._enter(eqn, inner, calls):
-                self._count(eqn, Place(self._tree.path_in(inner) or "", _phase(inner), calls), products)
+                self._count(
+                    eqn, Place(self._tree.path_in(inner) or "", _phase(inner), calls), products, vectors
+                )
             _follow_products(eqn, products)
+            if _lays_out_a_vector(eqn):
+                vectors.update(eqn.outvars)
 
     def _enter(self, eqn: Any, scopes: str, calls: int) -> bool:
         # Walk what an operator contains, as often as it executes it.
         name = eqn.primitive.name
         if name == "cond":
-            self._tally.note("Where a branch depends on the data, the most expensive one was counted.")
-            dearest = max(eqn.params["branches"], key=lambda branch: self._macs(branch.jaxpr))
+            self._tally.note(DEAREST_BRANCH)
+            dearest = max(eqn.params["branches"], key=lambda branch: self._expense(branch.jaxpr))
             self.walk(dearest.jaxpr, scopes, calls)
             return True
         if name == "while":
             place = Place(self._tree.path_in(scopes) or "", _phase(scopes), calls)
-            self._tally.add_unknown(place, "while (one turn of its body counted)", shapes_of(eqn.invars))
+            self._tally.add_unknown(place, f"while ({ONE_TURN})", shapes_of(eqn.invars))
             self.walk(eqn.params["body_jaxpr"].jaxpr, scopes, calls)
             return True
         bodies = list(_bodies(eqn))
@@ -76,17 +81,17 @@ class _Walker:
             self.walk(body, scopes, calls * turns)
         return bool(bodies)
 
-    def _macs(self, jaxpr: Any) -> int:
+    def _expense(self, jaxpr: Any) -> tuple[int, int]:
         trial = Tally(lambda _, kind: kind)
         _Walker(self._tree, trial).walk(jaxpr, "", 1)
-        return sum(row.macs for row in trial.rows)
+        return trial.expense
 
-    def _count(self, eqn: Any, place: Place, products: set[Any]) -> None:
+    def _count(self, eqn: Any, place: Place, products: set[Any], vectors: set[Any]) -> None:
         op = eqn.primitive.name
         shapes = shapes_of(eqn.invars)
         if op in VIEWS:
             return
-        cost = nothing() if _starts_accumulation(eqn, products) else cost_of(eqn, place.phase)
+        cost = nothing() if _starts_accumulation(eqn, products, vectors) else cost_of(eqn, place.phase)
         if cost is None:
             self._tally.add_unknown(place, op, shapes)
         else:
@@ -119,18 +124,21 @@ def _itemsize(dtype: Any) -> int:
 
 
 def _follow_products(eqn: Any, products: set[Any]) -> None:
-    op = eqn.primitive.name
-    if op in PRODUCTS or (op in {"reshape", "transpose", "squeeze"} and _is_in(eqn.invars[0], products)):
+    moved = eqn.primitive.name in {"reshape", "transpose", "squeeze"}
+    if is_product(eqn) or (moved and _is_in(eqn.invars[0], products)):
         products.update(eqn.outvars)
 
 
-def _starts_accumulation(eqn: Any, products: set[Any]) -> bool:
+def _lays_out_a_vector(eqn: Any) -> bool:
+    return eqn.primitive.name in {"broadcast_in_dim", "reshape"} and len(eqn.invars[0].aval.shape) == 1
+
+
+def _starts_accumulation(eqn: Any, products: set[Any], vectors: set[Any]) -> bool:
     # A bias is a vector, broadcast and added to a product; its addition is one of the product's own.
     if eqn.primitive.name != "add":
         return False
-    shapes = shapes_of(eqn.invars)
-    biased = [v for v, shape in zip(eqn.invars, shapes, strict=True) if shape == eqn.outvars[0].aval.shape]
-    return len(biased) == 1 and _is_in(biased[0], products)
+    whole = [v for v in eqn.invars if v.aval.shape == eqn.outvars[0].aval.shape and not _is_in(v, vectors)]
+    return len(whole) == 1 and _is_in(whole[0], products)
 
 
 def _is_in(variable: Any, variables: set[Any]) -> bool:

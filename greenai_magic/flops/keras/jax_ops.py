@@ -41,8 +41,14 @@ random_split random_unwrap random_wrap reduce_precision reshape sharding_constra
 
 VIEWS = frozenset(_VIEWS.split())
 """Primitives that touch no data."""
-PRODUCTS = frozenset({"conv_general_dilated", "dot_general"})
-"""Primitives whose accumulation a bias may start."""
+
+
+def is_product(eqn: Any) -> bool:
+    """Tell whether a primitive sums products, so that a bias may start its accumulation."""
+    if eqn.primitive.name != "dot_general":
+        return bool(eqn.primitive.name == "conv_general_dilated")
+    (contracted, _), _ = eqn.params["dimension_numbers"]
+    return bool(contracted)
 
 
 def cost_of(eqn: Any, phase: Phase) -> Cost | None:
@@ -77,6 +83,8 @@ def _each_window(eqn: Any) -> Cost:
 
 
 def _dot(eqn: Any) -> Cost:
+    if not is_product(eqn):
+        return _each_output(eqn)
     (contracted, _), (batched, _) = eqn.params["dimension_numbers"]
     left, right = shapes_of(eqn.invars)
     batch = math.prod(left[axis] for axis in batched)

@@ -10,6 +10,9 @@ from greenai_magic.flops.formulas import Cost, Shape
 from greenai_magic.flops.report import Kind, Phase, Row, Uncounted
 
 PRODUCTS: tuple[Kind, ...] = ("matmul", "convolution", "attention", "recurrent")
+DEAREST_BRANCH = "Where a branch depends on the data, the most expensive one was counted."
+ONE_TURN = "one turn of its body counted"
+"""Of a loop whose turns depend on the data."""
 Shapes = tuple[Shape, ...]
 
 
@@ -68,6 +71,12 @@ class Tally:
     def note(self, sentence: str) -> None:
         """Add a sentence for the reader, once."""
         self.notes[sentence] = None
+
+    @property
+    def expense(self) -> tuple[int, int]:
+        """MACs and, where those are equal, FLOPs: what one branch is dearer by than another."""
+        rows = self._rows.values()
+        return sum(row.macs for row in rows), sum(row.flops for row in rows)
 
     @property
     def rows(self) -> tuple[Row, ...]:

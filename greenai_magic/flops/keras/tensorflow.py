@@ -12,7 +12,7 @@ from typing import Any
 
 from greenai_magic.flops.keras.calls import Call
 from greenai_magic.flops.keras.layers import LayerTree, followed
-from greenai_magic.flops.keras.tally import Place, Shapes, Tally, elements
+from greenai_magic.flops.keras.tally import DEAREST_BRANCH, ONE_TURN, Place, Shapes, Tally, elements
 from greenai_magic.flops.keras.tensorflow_loops import live_operations, live_through_loop, turns
 from greenai_magic.flops.keras.tensorflow_ops import VIEWS, cost_of, shape_of
 from greenai_magic.flops.report import Phase
@@ -83,20 +83,20 @@ class _Walker:
         body, condition = _function(op, "body"), _function(op, "cond")
         known = turns(op, body, condition)
         if known is None:
-            self._tally.add_unknown(place, f"{op.type} (one turn of its body counted)", _shapes(op))
+            self._tally.add_unknown(place, f"{op.type} ({ONE_TURN})", _shapes(op))
         kept = live_through_loop(live, body, condition)
         calls = place.calls * (1 if known is None else known)
         self.walk(body, [body.outputs[index] for index in kept], scopes, calls)
 
     def _branch(self, op: Any, live: set[int], scopes: str, place: Place) -> None:
-        self._tally.note("Where a branch depends on the data, the most expensive one was counted.")
+        self._tally.note(DEAREST_BRANCH)
         names = ("then_branch", "else_branch") if "If" in op.type else None
         bodies = [_function(op, n) for n in names] if names else _functions(op, "branches")
         trials = []
         for body in bodies:
             trial = Tally(lambda _, kind: kind)
             _Walker(self._tree, trial).walk(body, [body.outputs[index] for index in live], scopes, 1)
-            trials.append(sum(row.macs for row in trial.rows))
+            trials.append(trial.expense)
         dearest = bodies[trials.index(max(trials))]
         self.walk(dearest, [dearest.outputs[index] for index in live], scopes, place.calls)
 

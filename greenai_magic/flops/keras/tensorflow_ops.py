@@ -55,8 +55,8 @@ StatelessRandomGetKeyCounterAlg StopGradient TensorListElementShape TensorListLe
 
 VIEWS = frozenset(_VIEWS.split())
 """Operators that touch no data."""
-_MOVING = frozenset({*_MOVES.split(), "BiasAdd"})
-"""Operators that do no work: a bias starts the accumulation of its product."""
+_MOVING = frozenset(_MOVES.split())
+"""Operators that do no work."""
 _RESHAPING = frozenset({"ExpandDims", "Identity", "Reshape", "Squeeze"})
 
 
@@ -119,8 +119,21 @@ def _matmul(op: Any) -> Cost:
     return matmul(produced[-2], left[-2 if transposed else -1], produced[-1], math.prod(produced[:-2]))
 
 
+def _bias(op: Any) -> Cost:
+    # A bias is a vector, and starts its product's accumulation. Keras adds any other tensor that is one but
+    # for sides of 1 in the same way.
+    tensor = op.inputs[1]
+    while tensor.op.type in _RESHAPING:
+        tensor = tensor.op.inputs[0]
+    return nothing() if tensor.shape.rank == 1 else _each_output(op)
+
+
 def _einsum(op: Any) -> Cost:
-    return einsum(op.get_attr("equation").decode(), [_shape(tensor) for tensor in op.inputs])
+    equation = op.get_attr("equation").decode()
+    left, _, right = equation.partition("->")
+    if len(op.inputs) == 2 and set(left) - {",", " "} <= set(right):
+        return _each_output(op)  # nothing is summed
+    return einsum(equation, [_shape(tensor) for tensor in op.inputs])
 
 
 def _convolution(op: Any) -> Cost:
@@ -196,6 +209,7 @@ _RULES: dict[str, Callable[[Any], Cost]] = {
     "BatchMatMul": _matmul,
     "BatchMatMulV2": _matmul,
     "BatchMatMulV3": _matmul,
+    "BiasAdd": _bias,
     "Einsum": _einsum,
     "Conv2D": _convolution,
     "Conv3D": _convolution,

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from greenai_magic.flops.formulas import Cost
+from greenai_magic.flops.formulas import Cost, nothing
 from greenai_magic.flops.keras.tally import Place, Shapes, Tally
 from greenai_magic.flops.report import Phase
 from greenai_magic.flops.torch.plan import (
@@ -63,6 +63,8 @@ class Recorder(TorchDispatchMode):
         self._plans: dict[Any, Plan] = {}
         self._calls: list[_Call] = []
         self._made_by: dict[int, str] = {}
+        self._products: set[int] = set()
+        self._vectors: set[int] = set()
         self._alive: list[Any] = []
 
     @contextlib.contextmanager
@@ -122,9 +124,23 @@ class Recorder(TorchDispatchMode):
         shapes = tuple(tuple(tensor.shape) for tensor in tensors_in(given))
         # A storage that is let go may give its address to another.
         self._alive.append((given, out))
+        written = _storages(out)
+        if plan.op == "aten.add" and self._starts_accumulation(given, out):
+            cost = nothing()
+        if cost and cost.flops:
+            (self._products.update if cost.macs else self._products.difference_update)(written)
+        self._vectors |= _storages([tensor for tensor in tensors_in(given) if tensor.dim() == 1])
         reads: frozenset[int] = frozenset() if plan.op.partition(".")[2] in _SHAPE_ONLY else _storages(given)
-        call = _Call(place, plan.op, shapes, cost, moved, counts, reads, _storages(out))
+        call = _Call(place, plan.op, shapes, cost, moved, counts, reads, written)
         self._calls.append(call)
+
+    def _starts_accumulation(self, given: tuple[Any, ...], out: Any) -> bool:
+        # As on the other backends: a bias is a vector, broadcast and added to a product.
+        added = list(tensors_in(given))
+        whole = [
+            t for t in added if t.shape == out.shape and (t.dim() < 2 or not _storages(t) & self._vectors)
+        ]
+        return len(added) == 2 and len(whole) == 1 and bool(_storages(whole[0]) & self._products)
 
     def _place(self) -> Place:
         node = torch._C._current_autograd_node()  # noqa: SLF001
