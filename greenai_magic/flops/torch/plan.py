@@ -138,7 +138,7 @@ def cost_of(plan: Plan, func: Any, args: Sequence[Any], kwargs: dict[str, Any], 
 
 
 def signature(values: Iterable[Any]) -> tuple[Any, ...]:
-    """Return what a cost depends on: shape, type and layout of tensors, integers, flags, floats at 0."""
+    """Return what a cost depends on: shapes, types and layouts, integers, flags, and which floats are 0."""
     return tuple(_signature(value) for value in values)
 
 
