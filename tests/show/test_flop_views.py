@@ -5,9 +5,11 @@ from __future__ import annotations
 import ast
 import json
 import operator
+import os
 import re
 from dataclasses import replace
 from html.parser import HTMLParser
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -31,6 +33,7 @@ MODULES = (
     Module("fc", "Linear", (1, 4), 16, 16),
 )
 UNKNOWN = Uncounted("mylib.op", ((1, 2),), 3, ("fc",))
+GOLDEN = Path(__file__).parent.parent / "golden"
 OPERATORS = {ast.Mult: operator.mul, ast.Add: operator.add}
 
 
@@ -203,6 +206,20 @@ def test_names_from_outside_cannot_steer_the_page_or_the_terminal(name):
         assert not page.open
         assert page.tags <= {"div", "strong", "span", "details", "summary", "ul", "li"}
         assert "\x1b" not in flops_to_text(view)
+
+
+def assert_golden(name: str, written: str) -> None:
+    path = GOLDEN / name
+    if os.environ.get("GREENAI_UPDATE_GOLDEN"):
+        path.write_text(written + "\n", encoding="utf-8")
+    assert path.read_text(encoding="utf-8") == written + "\n"
+
+
+@pytest.mark.parametrize("by", ["module", "op"])
+def test_both_faces_read_as_agreed(by):
+    view = describe_flops(report(uncounted=(UNKNOWN,), notes=("Its dropout was left out.",)), by=by)
+    assert_golden(f"flops_by_{by}.txt", flops_to_text(view))
+    assert_golden(f"flops_by_{by}.html", flops_to_html(view))
 
 
 def test_shapes_read_as_people_write_them():
