@@ -16,7 +16,6 @@ from typing import Any
 
 HERE = Path(__file__).parent
 RESULTS = HERE / "results"
-_LONGEST_S = 300
 PEERS = ("codecarbon", "zeus", "carbontracker")
 
 
@@ -24,20 +23,22 @@ def probe(
     python: str,
     *arguments: object,
     environment: Mapping[str, str] = os.environ,
+    script: str = "probe.py",
+    longest_s: float = 300,
 ) -> dict[str, Any]:
-    """Run ``probe.py`` in a fresh process; returns what it found, or ``{"error": sentence}``."""
+    """Run a probe in a fresh process; returns what it found, or ``{"error": sentence}``."""
     with tempfile.TemporaryDirectory() as folder:
         # Nobody's own ledger, and no folder of results to read or to write.
         paths = [str(HERE.parent), environment.get("PYTHONPATH", "")]
         own = {"GREENAI_LEDGER": f"{folder}/runs.db", "PYTHONPATH": os.pathsep.join(filter(None, paths))}
-        command = [python, HERE / "probe.py", *map(str, arguments), "--out", f"{folder}/found.json"]
+        command = [python, HERE / script, *map(str, arguments), "--out", f"{folder}/found.json"]
         done = subprocess.run(
             command,
             cwd=folder,
             env={**environment, **own},
             capture_output=True,
             text=True,
-            timeout=_LONGEST_S,
+            timeout=longest_s,
             check=False,
         )
         found = Path(folder) / "found.json"
@@ -57,9 +58,13 @@ def noise(values: Sequence[float]) -> str:
     return f"{min(values):.3g} to {max(values):.3g}"
 
 
-def machine(peers_python: str) -> dict[str, Any]:
+def machine(
+    peers_python: str,
+    own: Sequence[str] = ("greenai-magic", "ipython", "ipykernel"),
+    peers: Sequence[str] = PEERS,
+) -> dict[str, Any]:
     """Describe machine and versions in words that hold anywhere."""
-    command = [peers_python, "-c", _VERSIONS, *PEERS]
+    command = [peers_python, "-c", _VERSIONS, *peers]
     found = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     return {
         "date": datetime.now(timezone.utc).date().isoformat(),
@@ -67,8 +72,7 @@ def machine(peers_python: str) -> dict[str, Any]:
         "system": f"{platform.system()} {platform.machine()}",
         "python": platform.python_version(),
         "load_before": [round(load, 2) for load in os.getloadavg()] if hasattr(os, "getloadavg") else None,
-        "versions": {name: version(name) for name in ("greenai-magic", "ipython", "ipykernel")}
-        | json.loads(found),
+        "versions": {name: version(name) for name in own} | json.loads(found),
     }
 
 
