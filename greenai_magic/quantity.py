@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Literal, get_args
 
@@ -121,10 +121,6 @@ class Quantity:
     def high(self) -> float:
         """Upper bound of the 95 % interval, in ``unit``."""
         return self.value * math.exp(Z95 * self.log_sd) + self.above
-
-    def renamed(self, name: str, *, source: str | None = None) -> Quantity:
-        """Return the same figure under another name, and another source where one is given."""
-        return replace(self, name=name, source=self.source if source is None else source)
 
     def __str__(self) -> str:
         return show(self)
