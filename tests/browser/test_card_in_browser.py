@@ -1,6 +1,7 @@
 """The card as people meet it: in JupyterLab while they work, reopened untrusted, and exported."""
 
 import os
+import secrets
 import subprocess
 import sys
 
@@ -11,7 +12,8 @@ CARD = ".jp-OutputArea .greenai"
 
 def open_tutorial(browser, lab, *, name=TUTORIAL.name, width=1280, height=1500):
     page = browser.new_page(viewport={"width": width, "height": height}, device_scale_factor=1)
-    page.goto(lab(f"lab/tree/{name}"))
+    # A workspace of its own: JupyterLab would open again what an earlier test had open.
+    page.goto(lab(f"lab/workspaces/{secrets.token_hex(4)}/tree/{name}"))
     page.wait_for_selector(".jp-NotebookPanel .jp-Cell", timeout=60_000)
     return page
 
