@@ -6,9 +6,11 @@
     ├── UnitError          figures of different units were mixed
     ├── SettingError       a setting or an option has a value that cannot be used
     ├── PlaceError         a place name that no table knows
+    ├── DeviceError        a device name that no table knows, or that several devices share
     ├── CounterError       an energy counter cannot be opened
     │   └── CounterLost    a counter that worked has stopped answering
     ├── FlopError          a model's operations cannot be counted as asked
+    ├── ImportFileError    a file of another tool cannot be read for what it should be
     ├── LedgerError        the ledger cannot be opened, read or written
     └── MissingExtra       a feature needs a package that is not installed
 
@@ -34,6 +36,10 @@ class PlaceError(SettingError):
     """A place name that no shipped table knows."""
 
 
+class DeviceError(SettingError):
+    """A device name that no shipped table knows, or that several devices share."""
+
+
 class CounterError(GreenAIError):
     """An energy counter cannot be opened on this machine."""
 
@@ -44,6 +50,10 @@ class CounterLost(CounterError):
 
 class FlopError(GreenAIError):
     """The operations of a model cannot be counted as asked."""
+
+
+class ImportFileError(GreenAIError, ValueError):
+    """A file of another tool cannot be read for what it should be."""
 
 
 class LedgerError(GreenAIError):
