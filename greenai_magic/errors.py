@@ -6,10 +6,12 @@
     ├── UnitError          figures of different units were mixed
     ├── SettingError       a setting or an option has a value that cannot be used
     ├── PlaceError         a place name that no table knows
+    ├── DeviceError        a device name that no table knows, or that several devices share
     ├── BoundaryError      a footprint does not say, or misstates, what it covers
     ├── CounterError       an energy counter cannot be opened
     │   └── CounterLost    a counter that worked has stopped answering
     ├── FlopError          a model's operations cannot be counted as asked
+    ├── ImportFileError    a file of another tool cannot be read for what it should be
     ├── LedgerError        the ledger cannot be opened, read or written
     └── MissingExtra       a feature needs a package that is not installed
 
@@ -39,6 +41,10 @@ class BoundaryError(GreenAIError, ValueError):
     """A footprint does not say what it covers, or names a part that there is not."""
 
 
+class DeviceError(SettingError):
+    """A device name that no shipped table knows, or that several devices share."""
+
+
 class CounterError(GreenAIError):
     """An energy counter cannot be opened on this machine."""
 
@@ -49,6 +55,10 @@ class CounterLost(CounterError):
 
 class FlopError(GreenAIError):
     """The operations of a model cannot be counted as asked."""
+
+
+class ImportFileError(GreenAIError, ValueError):
+    """A file of another tool cannot be read for what it should be."""
 
 
 class LedgerError(GreenAIError):

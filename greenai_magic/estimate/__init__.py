@@ -1,0 +1,1 @@
+"""Before and after, without a meter: estimates that end in the same footprint."""
