@@ -38,8 +38,9 @@ from greenai_magic.footprint.place_names import (
     DATA,
     SHOWN_LETTERS,
     WORLD,
-    clouds,
     codes_of,
+    country_of,
+    grid_of,
     grids,
     listed,
     place_key,
@@ -304,8 +305,8 @@ def _tabled(name: str) -> Place:
         if others
         else ""
     )
-    row = grids()[clouds()[code]["grid"] if code in clouds() else code]
-    country = row.get("country", row["code"])
+    row = grids()[grid_of(code)]
+    country = country_of(code)
     pue = published(code, "pue")
     return Place(
         code,
