@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 from greenai_magic.errors import SettingError
 from greenai_magic.footprint.declared import MOST_G_PER_KWH
@@ -19,6 +20,7 @@ from greenai_magic.quantity import BASES
 HOUR_S = 3600
 HIGHEST_IN_KG = 3.0
 """A file of which no value is above is in kg/kWh: every grid reaches more grams in some hour."""
+FIRST_YEAR, LAST_YEAR = 1990, 2200
 OTHER_UNITS = ("kg", "mg", "lb", "/mwh", "/mj", "ton")
 
 
@@ -69,11 +71,11 @@ def read_hourly(path: str | Path, *, life_cycle: bool = False) -> Hourly:
         msg = f"The hourly factors in {path.name} cannot be read ({error}): give a CSV file in UTF-8."
         raise SettingError(msg) from error
     delimiter = ";" if ";" in text.partition("\n")[0] else ","
-    lines = list(csv.reader(text.splitlines(), delimiter=delimiter))
+    lines = csv.reader(text.splitlines(), delimiter=delimiter)
     values: dict[int, float] = {}
     gaps: list[str] = []
     last: int | None = None
-    for number, cells in enumerate(lines, start=1):
+    for number, cells in _numbered(lines, path.name):
         if not any(cell.strip() for cell in cells):
             continue
         where = f"{path.name}, line {number}"
@@ -196,6 +198,15 @@ def at_hours(place: Place, hourly: Hourly, times_s: Sequence[float], cumulative_
     )
 
 
+def _numbered(lines: Any, name: str) -> Iterator[tuple[int, list[str]]]:
+    try:
+        for cells in lines:
+            yield lines.line_num, cells
+    except csv.Error as error:
+        msg = f"{name}, line {lines.line_num}: not readable as CSV ({error})."
+        raise SettingError(msg) from error
+
+
 def _pieces(begin: float, end: float, edges: list[int]) -> Iterator[tuple[float, float]]:
     inside = edges[bisect_right(edges, begin) : bisect_left(edges, end)]
     return pairwise((begin, *inside, end))
@@ -228,6 +239,9 @@ def _row(cells: list[str], where: str) -> tuple[int, float | None]:
     except ValueError as error:
         msg = f"{where}: {when!r} is no time: write it as 2025-01-31T14:00+00:00."
         raise SettingError(msg) from error
+    if not FIRST_YEAR <= time.year <= LAST_YEAR:
+        msg = f"{where}: {when!r} is no time of a run: check the year."
+        raise SettingError(msg)
     if time.tzinfo is None:
         msg = f"{where}: {when!r} has no zone: write it as {when}+00:00 if it is UTC."
         raise SettingError(msg)
