@@ -15,7 +15,8 @@ from typing import Any
 from greenai_magic.errors import SettingError
 from greenai_magic.footprint.declared import MOST_G_PER_KWH
 from greenai_magic.footprint.place import YEARLY_GSD, Place
-from greenai_magic.quantity import BASES
+from greenai_magic.footprint.place_names import grid_of
+from greenai_magic.quantity import BASES, Quantity
 
 HOUR_S = 3600
 HIGHEST_IN_KG = 3.0
@@ -166,22 +167,32 @@ def at_hours(place: Place, hourly: Hourly, times_s: Sequence[float], cumulative_
     """
     joules = energy_by_hour(hourly, times_s, cumulative_j)
     whole = math.fsum(joules.values())
-    yearly = place.grid_intensity
     left = joules.get(None, 0.0) / whole
     known = {hour: joule for hour, joule in joules.items() if hour is not None}
     if not known:
+        yearly = place.grid_intensity
         source = f"{yearly.source}; {hourly.source} has no value for the hours of the run"
         return replace(place, grid_intensity=replace(yearly, source=source))
     covered = math.fsum(joule * hourly.g_per_kwh[hour] for hour, joule in known.items()) / whole
+    return replace(
+        place,
+        grid_intensity=_mean(place, hourly, covered, left),
+        life_cycle=hourly.life_cycle and (place.life_cycle or not left),
+        vintage=datetime.fromtimestamp(max(known), timezone.utc).year,
+    )
+
+
+def _mean(place: Place, hourly: Hourly, covered: float, left: float) -> Quantity:
+    """Return the intensity of a run: g/kWh from its hours, and for what is left the place's own."""
+    yearly = place.grid_intensity
     value = covered + left * yearly.value
-    cause = f"grid intensity {place.code}"
-    spread = {cause: covered / value * math.log(YEARLY_GSD)}
+    spread = {f"grid intensity {grid_of(place.code)}": covered / value * math.log(YEARLY_GSD)}
     source = f"{hourly.source}, hour by hour"
     if left:
         for name, log_sd in yearly.spread.items():
             spread[name] = spread.get(name, 0.0) + left * yearly.value / value * log_sd
         source += f"; {left:.1%} of the energy, in hours without a value, at {yearly.source}"
-    intensity = replace(
+    return replace(
         yearly,
         value=value,
         basis=max("declared", yearly.basis, key=BASES.index) if left else "declared",
@@ -189,12 +200,6 @@ def at_hours(place: Place, hourly: Hourly, times_s: Sequence[float], cumulative_
         spread=spread,
         below=left * yearly.below,
         above=left * yearly.above,
-    )
-    return replace(
-        place,
-        grid_intensity=intensity,
-        life_cycle=hourly.life_cycle and (place.life_cycle or not left),
-        vintage=datetime.fromtimestamp(max(known), timezone.utc).year,
     )
 
 

@@ -63,7 +63,7 @@ def get_json(url: str, params: Mapping[str, str], headers: Mapping[str, str]) ->
         raise NoAnswer(msg)
     try:
         return response.json()
-    except (requests.JSONDecodeError, RecursionError):
+    except (ValueError, RecursionError):
         forget()
         msg = "answered no JSON"
         raise NoAnswer(msg) from None

@@ -67,27 +67,30 @@ def live_place(
         params, headers = _question(asked, yearly, token, zone)
         path = asked.marginal_path if marginal else asked.path
         answer = get_json((base_url or asked.base_url).rstrip("/") + path, params, headers)
-        try:
-            value, when, reading = _reading(asked, answer)
-        except NoAnswer:
-            forget()
-            raise
+        reading = _checked(asked, answer)
     except NoAnswer as error:
         reason = f"The yearly factor is used: {asked.name} {error}."
         return replace(yearly, hint=" ".join(filter(None, (reason, yearly.hint))))
+    return _at(yearly, asked.name, reading, marginal=marginal)
+
+
+def _at(yearly: Place, name: str, reading: Reading, *, marginal: bool) -> Place:
+    """Return the place with the intensity of a checked reading."""
     basis = "life-cycle" if reading.life_cycle else "operational"
-    source = f"{asked.name}, {_shown(when)}, {reading.kind}, {basis}"
-    cause, hint = f"grid intensity {yearly.code}", yearly.hint
+    source = f"{name}, {_shown(reading.when)}, {reading.kind}, {basis}"
+    cause, hint = f"grid intensity {grid_of(yearly.code)}", yearly.hint
     if marginal:
         cause, source = f"marginal {cause}", f"{source}, {MARGINAL}"
         hint = " ".join(filter(None, (f"The intensity is {MARGINAL}.", hint)))
     spread = {cause: math.log(YEARLY_GSD)}
     return replace(
         yearly,
-        grid_intensity=Quantity(value, G_PER_KWH, "declared", source, spread, name="grid intensity"),
+        grid_intensity=Quantity(
+            reading.g_per_kwh, G_PER_KWH, "declared", source, spread, name="grid intensity"
+        ),
         hint=hint,
         life_cycle=reading.life_cycle,
-        vintage=when.year,
+        vintage=reading.when.year,
         marginal=marginal,
     )
 
@@ -122,28 +125,25 @@ def _zone(code: str, country: str) -> str:
     return grids().get(country, {}).get("iso2", "")
 
 
-def _reading(asked: Provider, answer: object) -> tuple[float, datetime, Reading]:
-    """Return what an answer says, checked."""
+def _checked(asked: Provider, answer: object) -> Reading:
+    """Return what an answer says; forget one that says nothing, so that it is asked again."""
     try:
         reading = asked.read(answer)
-    except (LookupError, TypeError, AttributeError) as error:
-        msg = "answered JSON of another shape"
-        raise NoAnswer(msg) from error
-    value = reading.g_per_kwh
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value <= MOST_G_PER_KWH:
-        msg = f"answered no intensity between 0 and {MOST_G_PER_KWH:g} g/kWh"
-        raise NoAnswer(msg)
-    try:
-        when = datetime.fromisoformat(str(reading.when).replace("Z", "+00:00"))
-        age = abs(datetime.now(timezone.utc) - when)
-    except (ValueError, TypeError) as error:
-        # Times without a zone cannot be subtracted from one with.
-        msg = "answered no time with a zone"
-        raise NoAnswer(msg) from error
-    if age > OLDEST:
-        msg = f"has nothing newer than {_shown(when)}"
-        raise NoAnswer(msg)
-    return float(value), when, reading
+        wrong = _what_is_wrong(reading)
+    except (LookupError, TypeError, ValueError, AttributeError, OverflowError):
+        wrong = "answered JSON of another shape"
+    if wrong:
+        forget()
+        raise NoAnswer(wrong)
+    return reading
+
+
+def _what_is_wrong(reading: Reading) -> str:
+    if not 0 < reading.g_per_kwh <= MOST_G_PER_KWH:
+        return f"answered no intensity between 0 and {MOST_G_PER_KWH:g} g/kWh"
+    if abs(datetime.now(timezone.utc) - reading.when) > OLDEST:
+        return f"has nothing newer than {_shown(reading.when)}"
+    return ""
 
 
 def _shown(when: datetime) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 
@@ -13,18 +14,18 @@ class Reading:
 
     Attributes
     ----------
-    g_per_kwh : object
-        As in the answer, not yet checked: a number of g CO2e/kWh where all is well.
-    when : object
-        As in the answer: an ISO time with its zone.
+    g_per_kwh : float
+        In g CO2e/kWh, as the provider has it.
+    when : datetime
+        With its zone.
     kind : str
         ``"actual"``, ``"forecast"`` or ``"estimated"``.
     life_cycle : bool
         Whether it counts the making of fuels and power stations too.
     """
 
-    g_per_kwh: object
-    when: object
+    g_per_kwh: float
+    when: datetime
     kind: str = "actual"
     life_cycle: bool = False
 
@@ -44,7 +45,8 @@ class Provider:
     params : mapping of str to str
         Of the query, without the zone.
     read : callable
-        From the JSON to a reading; raises LookupError or TypeError where the JSON has another shape.
+        From the JSON to a reading; raises LookupError, TypeError, ValueError, AttributeError or
+        OverflowError where the JSON has another shape.
     country : str
         Of the only grid it knows; ``""`` where it knows many and is told a zone and a token.
     """
@@ -60,26 +62,36 @@ class Provider:
 
 def _read_rte(answer: Any) -> Reading:
     newest = answer["results"][0]
-    return Reading(newest["taux_co2"], newest["date_heure"])
+    return Reading(_number(newest["taux_co2"]), _time(newest["date_heure"]))
 
 
 def _read_uk(answer: Any) -> Reading:
     newest = answer["data"][0]
-    intensity = newest["intensity"]
+    intensity, when = newest["intensity"], _time(newest["from"])
     # The half hour that runs has a forecast only.
-    if intensity.get("actual") is None:
-        return Reading(intensity["forecast"], newest["from"], "forecast")
-    return Reading(intensity["actual"], newest["from"])
+    if intensity["actual"] is None:
+        return Reading(_number(intensity["forecast"]), when, "forecast")
+    return Reading(_number(intensity["actual"]), when)
 
 
 def _read_electricity_maps(answer: Any) -> Reading:
     kind = "estimated" if answer.get("isEstimated") else "actual"
-    value = (
-        answer["marginalCarbonIntensity"]
-        if "marginalCarbonIntensity" in answer
-        else answer["carbonIntensity"]
-    )
-    return Reading(value, answer["datetime"], kind, answer.get("emissionFactorType") == "lifecycle")
+    name = "marginalCarbonIntensity" if "marginalCarbonIntensity" in answer else "carbonIntensity"
+    life_cycle = answer.get("emissionFactorType") == "lifecycle"
+    return Reading(_number(answer[name]), _time(answer["datetime"]), kind, life_cycle)
+
+
+def _number(value: object) -> float:
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise TypeError(value)
+    return float(value)
+
+
+def _time(text: str) -> datetime:
+    when = datetime.fromisoformat(text.replace("Z", "+00:00"))
+    if when.tzinfo is None:
+        raise ValueError(text)
+    return when
 
 
 PROVIDERS = {

@@ -73,6 +73,8 @@ def test_all_else_of_a_place_stays(service):
         True,
     )
     assert live.grid_intensity.value == 23
+    # Its error is that of the grid, shared with every place on it.
+    assert set(live.grid_intensity.spread) == {"grid intensity FRA"}
 
 
 @pytest.mark.parametrize(("actual", "value", "kind"), [(180, 180, "actual"), (None, 190, "forecast")])
@@ -160,18 +162,22 @@ def test_an_unknown_provider_is_refused():
         ((200, "<html>"), "answered no JSON"),
         ((200, ""), "answered no JSON"),
         ((200, "[" * 100_000), "answered no JSON"),
+        ((200, "1" * 5000), "answered no JSON"),
+        ((200, _maps(10**400)), "answered JSON of another shape"),
+        ((200, _maps(41) | {"datetime": "0001-01-01T00:00:00+23:00"}), "answered JSON of another shape"),
+        ((200, _maps(41) | {"datetime": 7}), "answered JSON of another shape"),
         ((200, "[1, 2]"), "answered JSON of another shape"),
         ((200, "null"), "answered JSON of another shape"),
         ((200, {"zone": "FR"}), "answered JSON of another shape"),
         ((200, _maps(0)), "answered no intensity between 0 and 3000"),
         ((200, _maps(-5)), "answered no intensity"),
         ((200, _maps(41_000)), "answered no intensity"),
-        ((200, _maps("41")), "answered no intensity"),
-        ((200, _maps(None)), "answered no intensity"),
-        ((200, _maps(value=True)), "answered no intensity"),
+        ((200, _maps("41")), "answered JSON of another shape"),
+        ((200, _maps(None)), "answered JSON of another shape"),
+        ((200, _maps(value=True)), "answered JSON of another shape"),
         ((200, json.dumps(_maps(math.nan))), "answered no intensity"),
-        ((200, _maps(41) | {"datetime": "soon"}), "answered no time with a zone"),
-        ((200, _maps(41) | {"datetime": "2025-01-31T12:00:00"}), "answered no time with a zone"),
+        ((200, _maps(41) | {"datetime": "soon"}), "answered JSON of another shape"),
+        ((200, _maps(41) | {"datetime": "2025-01-31T12:00:00"}), "answered JSON of another shape"),
         ((200, _maps(41) | {"datetime": "2025-01-31T12:00:00Z"}), "has nothing newer than 2025-01-31 12:00"),
         ((200, _maps(41) | {"datetime": "9999-01-31T12:00:00Z"}), "has nothing newer than 9999"),
     ],
