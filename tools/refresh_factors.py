@@ -213,7 +213,7 @@ def google_rows(regions: Iterable[Row], maker: str) -> Iterator[Row]:
             "basis": "operational, location-based, yearly average",
             "source": f"Google region-carbon-info {GOOGLE_YEAR} via {maker}",
             "licence": "Apache-2.0",
-            "keys": _keys(f"gcp/{region}", region),
+            "keys": _keys(f"gcp/{region}", f"google/{region}", f"Google Cloud {region}", region),
         }
 
 

@@ -10,15 +10,18 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 from greenai_magic.errors import SettingError
 from greenai_magic.footprint.declared import MOST_G_PER_KWH
 from greenai_magic.footprint.place import YEARLY_GSD, Place
-from greenai_magic.quantity import BASES
+from greenai_magic.footprint.place_names import grid_of
+from greenai_magic.quantity import BASES, Quantity
 
 HOUR_S = 3600
 HIGHEST_IN_KG = 3.0
 """A file of which no value is above is in kg/kWh: every grid reaches more grams in some hour."""
+FIRST_YEAR, LAST_YEAR = 1990, 2200
 OTHER_UNITS = ("kg", "mg", "lb", "/mwh", "/mj", "ton")
 
 
@@ -69,11 +72,11 @@ def read_hourly(path: str | Path, *, life_cycle: bool = False) -> Hourly:
         msg = f"The hourly factors in {path.name} cannot be read ({error}): give a CSV file in UTF-8."
         raise SettingError(msg) from error
     delimiter = ";" if ";" in text.partition("\n")[0] else ","
-    lines = list(csv.reader(text.splitlines(), delimiter=delimiter))
+    lines = csv.reader(text.splitlines(), delimiter=delimiter)
     values: dict[int, float] = {}
     gaps: list[str] = []
     last: int | None = None
-    for number, cells in enumerate(lines, start=1):
+    for number, cells in _numbered(lines, path.name):
         if not any(cell.strip() for cell in cells):
             continue
         where = f"{path.name}, line {number}"
@@ -164,22 +167,32 @@ def at_hours(place: Place, hourly: Hourly, times_s: Sequence[float], cumulative_
     """
     joules = energy_by_hour(hourly, times_s, cumulative_j)
     whole = math.fsum(joules.values())
-    yearly = place.grid_intensity
     left = joules.get(None, 0.0) / whole
     known = {hour: joule for hour, joule in joules.items() if hour is not None}
     if not known:
+        yearly = place.grid_intensity
         source = f"{yearly.source}; {hourly.source} has no value for the hours of the run"
         return replace(place, grid_intensity=replace(yearly, source=source))
     covered = math.fsum(joule * hourly.g_per_kwh[hour] for hour, joule in known.items()) / whole
+    return replace(
+        place,
+        grid_intensity=_mean(place, hourly, covered, left),
+        life_cycle=hourly.life_cycle and (place.life_cycle or not left),
+        vintage=datetime.fromtimestamp(max(known), timezone.utc).year,
+    )
+
+
+def _mean(place: Place, hourly: Hourly, covered: float, left: float) -> Quantity:
+    """Return the intensity of a run: g/kWh from its hours, and for what is left the place's own."""
+    yearly = place.grid_intensity
     value = covered + left * yearly.value
-    cause = f"grid intensity {place.code}"
-    spread = {cause: covered / value * math.log(YEARLY_GSD)}
+    spread = {f"grid intensity {grid_of(place.code)}": covered / value * math.log(YEARLY_GSD)}
     source = f"{hourly.source}, hour by hour"
     if left:
         for name, log_sd in yearly.spread.items():
             spread[name] = spread.get(name, 0.0) + left * yearly.value / value * log_sd
         source += f"; {left:.1%} of the energy, in hours without a value, at {yearly.source}"
-    intensity = replace(
+    return replace(
         yearly,
         value=value,
         basis=max("declared", yearly.basis, key=BASES.index) if left else "declared",
@@ -188,12 +201,15 @@ def at_hours(place: Place, hourly: Hourly, times_s: Sequence[float], cumulative_
         below=left * yearly.below,
         above=left * yearly.above,
     )
-    return replace(
-        place,
-        grid_intensity=intensity,
-        life_cycle=hourly.life_cycle and (place.life_cycle or not left),
-        vintage=datetime.fromtimestamp(max(known), timezone.utc).year,
-    )
+
+
+def _numbered(lines: Any, name: str) -> Iterator[tuple[int, list[str]]]:
+    try:
+        for cells in lines:
+            yield lines.line_num, cells
+    except csv.Error as error:
+        msg = f"{name}, line {lines.line_num}: not readable as CSV ({error})."
+        raise SettingError(msg) from error
 
 
 def _pieces(begin: float, end: float, edges: list[int]) -> Iterator[tuple[float, float]]:
@@ -228,6 +244,9 @@ def _row(cells: list[str], where: str) -> tuple[int, float | None]:
     except ValueError as error:
         msg = f"{where}: {when!r} is no time: write it as 2025-01-31T14:00+00:00."
         raise SettingError(msg) from error
+    if not FIRST_YEAR <= time.year <= LAST_YEAR:
+        msg = f"{where}: {when!r} is no time of a run: check the year."
+        raise SettingError(msg)
     if time.tzinfo is None:
         msg = f"{where}: {when!r} has no zone: write it as {when}+00:00 if it is UTC."
         raise SettingError(msg)

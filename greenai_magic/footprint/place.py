@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import MISSING, dataclass, fields, replace
 from datetime import date
 from typing import Any
 
@@ -38,8 +38,9 @@ from greenai_magic.footprint.place_names import (
     DATA,
     SHOWN_LETTERS,
     WORLD,
-    clouds,
     codes_of,
+    country_of,
+    grid_of,
     grids,
     listed,
     place_key,
@@ -135,11 +136,14 @@ class Place:
     vintage: int | None = None
     marginal: bool = False
 
-    def __setstate__(self, state: list[Any]) -> None:
-        # A pickle made before a field existed is shorter: the field has its default.
-        known = dict(zip((field.name for field in fields(self)), state, strict=False))
-        for field in fields(self):
-            object.__setattr__(self, field.name, known.get(field.name, field.default))
+    def __new__(cls, *_: Any, **__: Any) -> Place:
+        """Return a place of which every field that has a default has it."""
+        # A pickle made before a field existed sets fewer, and no __init__ runs.
+        place = object.__new__(cls)
+        for field in fields(cls):
+            if field.default is not MISSING:
+                object.__setattr__(place, field.name, field.default)
+        return place
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain types that JSON can hold, nothing lost."""
@@ -304,8 +308,8 @@ def _tabled(name: str) -> Place:
         if others
         else ""
     )
-    row = grids()[clouds()[code]["grid"] if code in clouds() else code]
-    country = row.get("country", row["code"])
+    row = grids()[grid_of(code)]
+    country = country_of(code)
     pue = published(code, "pue")
     return Place(
         code,

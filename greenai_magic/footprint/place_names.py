@@ -77,6 +77,17 @@ def place_row(code: str) -> Row:
     return grids().get(code) or clouds()[code]
 
 
+def grid_of(code: str) -> str:
+    """Return the code of the grid that a place is on: a region of a cloud is on that of its state."""
+    return clouds()[code]["grid"] if code in clouds() else code
+
+
+def country_of(code: str) -> str:
+    """Return the code of the country in which a place is; the place's own where it is in none."""
+    grid = grid_of(code)
+    return grids().get(grid, {}).get("country", grid)
+
+
 @cache
 def grids() -> dict[str, Row]:
     """Return the row of each grid factor by its place: countries, states, provinces, regions, the world."""

@@ -2,7 +2,7 @@ import math
 from datetime import datetime, timezone
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from greenai_magic.errors import SettingError
@@ -181,6 +181,7 @@ FIRST = "2025-01-31T12:00Z,41"
         ([FIRST, "2025-01-31T18:00+05:30,42"], "line 2: .* within the hour from"),
         ([FIRST, "2025-01-31T13:30Z,42"], "line 2: .* not the start of an hour"),
         ([FIRST, "2025-01-31T13:00,42"], "line 2: '2025-01-31T13:00' has no zone"),
+        ([FIRST, "0001-01-31T13:00Z,42"], "line 2: '0001.* is no time of a run"),
         ([FIRST, "yesterday,42"], "line 2: 'yesterday' is no time"),
         ([FIRST, "2025-01-31T13:00Z,forty"], "line 2: 'forty' is no intensity"),
         ([FIRST, "2025-01-31T13:00Z,nan"], "line 2: 'nan' is no intensity"),
@@ -208,3 +209,23 @@ def test_a_file_that_is_none_is_named(tmp_path):
     for name in ("missing.csv", "noise.csv"):
         with pytest.raises(SettingError, match=f"{name} cannot be read"):
             read_hourly(tmp_path / name)
+
+
+pieces = st.sampled_from(["2025-01-31T12:00Z", "2025-01-31T13:00+01:00", "9999-12-31T23:00Z", "41", "0.1"])
+lines_of_any_kind = st.lists(
+    st.one_of(st.text(max_size=20), st.lists(pieces | st.text(max_size=4), max_size=3).map(",".join)),
+    max_size=5,
+)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(lines_of_any_kind)
+def test_any_text_is_hours_or_one_sentence(tmp_path, lines):
+    path = tmp_path / "any.csv"
+    path.write_bytes("\n".join(lines).encode("utf-8", "surrogatepass"))
+    try:
+        hourly = read_hourly(path)
+    except SettingError as error:
+        assert len(str(error).splitlines()) <= 1  # noqa: PT017
+    else:
+        assert all(0 < value <= 3000 for value in hourly.g_per_kwh.values())

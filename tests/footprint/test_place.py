@@ -1,8 +1,12 @@
+import copy
 import csv
+import dataclasses
 import math
+import pickle
 import statistics
 import subprocess
 import sys
+from datetime import date
 
 import pytest
 from hypothesis import given
@@ -13,11 +17,14 @@ from greenai_magic.footprint.place import (
     DATA,
     GSD_PER_YEAR,
     HOURLY_GSD,
+    WUE_GSD,
     YEARLY_GSD,
     Place,
     checked_pue,
+    data_centre_pue,
     find_place,
     known_place,
+    old_factor_note,
     place_key,
     places_beginning,
 )
@@ -30,6 +37,7 @@ def _rows(table):
 
 COUNTRIES, REGIONS = _rows("grid_country.csv"), _rows("grid_region.csv")
 CODES = [row["code"] for row in COUNTRIES + REGIONS]
+CLOUDS = [row["code"] for row in _rows("cloud_region.csv")]
 
 
 @pytest.mark.parametrize(
@@ -109,7 +117,7 @@ def test_any_text_gives_a_factor_above_zero_inside_its_interval(name):
     assert place.code in CODES or (place.code == "world" and intensity.basis == "default")
 
 
-@given(st.sampled_from([*CODES, "world"]), st.one_of(st.none(), st.floats(1, 5)))
+@given(st.sampled_from([*CODES, *CLOUDS, "world"]), st.one_of(st.none(), st.floats(1, 5)))
 def test_a_place_survives_a_round_trip_through_plain_types(code, pue):
     place = known_place(code, pue=pue)
     assert Place.from_dict(place.to_dict()) == place
@@ -238,7 +246,7 @@ def test_a_google_region_has_googles_pue():
     assert pue.high == pytest.approx(1.16)
 
 
-@given(st.floats(1, 5), st.sampled_from(["FRA", "gcp/europe-west9", "nowhere"]))
+@given(st.floats(1, 5), st.sampled_from(["FRA", "gcp/europe-west9", "aws/eu-west-3", "nowhere"]))
 def test_a_declared_pue_wins_and_never_reaches_below_one(pue, name):
     figure = find_place(name, pue=pue).pue
     assert figure.value == pue
@@ -262,3 +270,186 @@ def test_finding_a_place_imports_nothing_heavy():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "set()\n"
+
+
+# Figures of the providers' own pages, kept here apart from the tables.
+@pytest.mark.parametrize(
+    ("name", "pue", "wue", "year"),
+    [
+        ("aws/eu-central-1", 1.35, 0.01, 2024),
+        ("aws/eu-west-1", 1.11, 0.03, 2024),
+        ("aws/eu-north-1", 1.10, 0.02, 2024),
+        ("aws/us-east-1", 1.15, 0.12, 2024),
+        ("aws/us-west-2", 1.12, 0.16, 2024),
+        ("aws/ap-southeast-3", 1.40, 2.75, 2024),
+        ("azure/northeurope", 1.18, 0.02, 2024),
+        ("azure/westeurope", 1.14, 0.04, 2024),
+        ("ovhcloud/rbx", 1.30, 0.29, 2025),
+        ("scaleway/fr-par-2", 1.16, 0.214, 2025),
+    ],
+)
+def test_a_region_has_what_its_provider_publishes_of_it(name, pue, wue, year):
+    place = known_place(name)
+    assert (place.pue.value, place.wue.value) == (pue, wue)
+    assert (place.pue.unit, place.wue.unit) == ("1", "L/kWh")
+    for figure in (place.pue, place.wue):
+        assert figure.basis == "declared"
+        assert f", {year} (" in figure.source
+    assert place.wue.high / place.wue.value == pytest.approx(WUE_GSD**1.96, rel=1e-3)
+    assert place.data_centre
+
+
+@pytest.mark.parametrize(
+    ("name", "grid", "life_cycle"),
+    [
+        ("aws/eu-west-3", "FRA", True),
+        ("azure/francecentral", "FRA", True),
+        ("ovhcloud/gra", "FRA", True),
+        ("scaleway/fr-par", "FRA", True),
+        ("aws/ca-central-1", "CAN/QC", True),
+        ("azure/eastus", "USA/VA", False),
+    ],
+)
+def test_a_region_stands_on_the_grid_of_its_country_or_state(name, grid, life_cycle):
+    region, ground = known_place(name), known_place(grid)
+    # The same cause: the errors of two regions on one grid are one error.
+    assert region.grid_intensity.spread == ground.grid_intensity.spread
+    assert region.grid_intensity.value == ground.grid_intensity.value
+    assert region.grid_intensity.source == f"{ground.grid_intensity.source}, the grid of {name}"
+    assert (region.life_cycle, region.vintage) == (life_cycle, ground.vintage)
+    assert (region.adpe, region.adpf) == (ground.adpe, ground.adpf)
+
+
+@pytest.mark.parametrize(
+    ("name", "pue", "bounds"),
+    [("aws/eu-west-3", 1.15, (1.07, 1.46)), ("azure/francecentral", 1.16, (1.12, 1.43))],
+)
+def test_a_region_without_figures_has_its_providers_mean_as_wide_as_the_regions(name, pue, bounds):
+    figure = known_place(name).pue
+    assert (figure.value, figure.basis) == (pue, "default")
+    assert (figure.low, figure.high) == pytest.approx(bounds)
+    # One mean for all of them: no two regions draw its error apart.
+    provider = name.partition("/")[0]
+    other = known_place("aws/ap-east-1" if provider == "aws" else "azure/uksouth").pue
+    assert other.spread == figure.spread
+
+
+@pytest.mark.parametrize(
+    ("code", "names"),
+    [
+        ("aws/eu-west-3", ["AWS eu-west-3", "eu-west-3", "aws:EU_WEST_3"]),
+        ("azure/francecentral", ["France Central", "azure/France Central", "francecentral"]),
+        ("ovhcloud/gra", ["ovh/gra", "OVHcloud GRA"]),
+        ("ovhcloud/uk", ["ovh/eri", "ovh/uk"]),
+        ("scaleway/fr-par", ["fr-par", "scaleway:fr-par"]),
+        ("gcp/europe-west9", ["google/europe-west9"]),
+    ],
+)
+def test_a_region_goes_by_many_names(code, names):
+    assert {known_place(name).code for name in names} == {code}
+
+
+def test_no_region_takes_the_name_of_a_country_or_a_state():
+    for row in COUNTRIES + [row for row in REGIONS if not row["code"].startswith("gcp/")]:
+        for key in row["keys"].split("|"):
+            assert known_place(key).code.count("/") <= 1
+            assert known_place(key).code.partition("/")[0] not in {"aws", "azure", "ovhcloud", "scaleway"}
+
+
+@pytest.mark.parametrize("name", CLOUDS)
+def test_every_region_of_a_cloud_is_a_data_centre_with_water_and_a_grid(name):
+    place = known_place(name)
+    assert place.data_centre
+    assert place.pue.low >= 1
+    assert place.wue.low > 0
+    assert place.hint == ""
+    assert name in places_beginning(name)
+
+
+@pytest.mark.parametrize("name", ["FRA", "USA/CA", "CAN/QC", "world"])
+def test_outside_a_data_centre_water_on_site_is_no_figure_and_that_of_power_stations_is(name):
+    place = known_place(name)
+    assert place.wue is None
+    assert not place.data_centre
+    assert (place.ewif.value, place.ewif.unit, place.ewif.basis) == (3.142, "L/kWh", "default")
+    assert place.ewif.high / place.ewif.value == pytest.approx(2**1.96, rel=1e-3)
+    assert "2304.03271" in place.ewif.source
+    assert place.market_intensity is None
+
+
+# kg Sb eq/kWh and MJ/kWh of ecologits 0.11.3, electricity_mixes.json.
+@pytest.mark.parametrize(
+    ("code", "kg_sb", "mj"),
+    [
+        ("FRA", 4.858e-8, 9.3135),
+        ("USA", 9.855e-8, 9.6884),
+        ("DEU", 8.787e-8, 8.7477),
+        ("NOR", 1.2749e-7, 0.1386),
+    ],
+)
+def test_electricity_has_the_resources_that_are_published(code, kg_sb, mj):
+    place = known_place(code)
+    assert place.adpe.value == pytest.approx(1000 * kg_sb)
+    assert place.adpf.value == pytest.approx(mj)
+    assert (place.adpe.unit, place.adpf.unit) == ("g Sb eq/kWh", "MJ/kWh")
+    assert place.adpf.basis == "declared"
+    assert "ecologits 0.11.3" in place.adpf.source
+    assert "MPL-2.0" in place.adpf.source
+    assert "primary" not in f"{place.adpf.name} {place.adpf.source}".lower()
+
+
+@pytest.mark.parametrize("code", ["ABW", "world"])
+def test_a_country_whose_resources_are_unknown_may_be_any_of_the_others(code):
+    place = known_place(code)
+    for figure, column in (
+        (place.adpe, "adpe_g_sb_eq_per_kwh"),
+        (place.adpf, "adpf_mj_per_kwh"),
+    ):
+        values = [float(row[column]) for row in _rows("electricity_resources.csv")]
+        inside = [value for value in values if figure.low <= value <= figure.high]
+        assert figure.basis == "default"
+        assert figure.value == pytest.approx(statistics.median(values))
+        assert len(inside) / len(values) == pytest.approx(0.95, abs=0.02)
+
+
+def test_a_place_made_before_its_new_fields_still_loads():
+    new = known_place("FRA")
+    old = {key: new.to_dict()[key] for key in ("code", "name", "grid_intensity", "pue", "hint", "life_cycle")}
+    place = Place.from_dict(old)
+    assert (place.code, place.grid_intensity, place.pue) == ("FRA", new.grid_intensity, new.pue)
+    assert (place.wue, place.ewif, place.adpe, place.adpf, place.market_intensity) == (None,) * 5
+    assert (place.data_centre, place.vintage, place.marginal) == (False, None, False)
+
+
+def test_a_pickle_made_before_its_new_fields_still_loads():
+    new = known_place("aws/eu-west-3")
+    assert pickle.loads(pickle.dumps(new)) == new
+    assert copy.deepcopy(new) == new
+    old = Place.__new__(Place)
+    old.__setstate__([new.code, new.name, new.grid_intensity, new.pue, new.hint, new.life_cycle])
+    assert old == Place(new.code, new.name, new.grid_intensity, new.pue, new.hint, new.life_cycle)
+
+
+@pytest.mark.parametrize(
+    ("vintage", "old"), [(2019, True), (2023, True), (2024, False), (2026, False), (None, False)]
+)
+def test_a_factor_is_old_two_years_after_its_year_has_ended(vintage, old):
+    place = dataclasses.replace(known_place("FRA"), vintage=vintage)
+    note = old_factor_note(place, date(2026, 11, 25))
+    assert bool(note) == old
+    if old:
+        assert f"of France is of {vintage}" in note
+    assert old_factor_note(place, date(2027, 1, 1)) or vintage not in {2019, 2023, 2024}
+
+
+def test_a_factor_of_the_tables_says_its_year():
+    assert {row["code"]: known_place(row["code"]).vintage for row in COUNTRIES} == {
+        row["code"]: int(row["year"]) for row in COUNTRIES
+    }
+
+
+def test_a_data_centre_of_which_nothing_is_known_has_a_wide_pue_above_one():
+    pue = data_centre_pue()
+    assert (pue.value, pue.unit, pue.basis) == (1.5, "1", "default")
+    assert pue.high / pue.low == pytest.approx(2.0 / 1.1)
+    assert pue.low > 1

@@ -1,15 +1,17 @@
 import csv
 import importlib.util
+import json
 import re
 import shutil
 import subprocess
 import sys
+import zipfile
 from importlib.metadata import version
 from pathlib import Path
 
 import pytest
 
-from greenai_magic.footprint.place import place_key
+from greenai_magic.footprint.place_names import place_key
 
 ROOT = Path(__file__).parents[2]
 TOOL = ROOT / "tools" / "refresh_factors.py"
@@ -98,8 +100,79 @@ def test_the_tables_have_every_country_state_province_and_google_region():
     assert len(_grid("grid_world.csv")) == 1
 
 
+def test_every_region_of_a_cloud_has_a_grid_and_no_figure_without_its_year_and_source():
+    grids = {row["code"]: row for table in GRID for row in _grid(table)}
+    rows = _grid("cloud_region.csv")
+    for row in rows:
+        assert row["grid"] in grids, row
+        assert bool(row["pue"] or row["wue"]) == bool(row["source"]) == bool(row["year"]), row
+        assert bool(row["source"]) == bool(row["licence"]), row
+    assert {row["code"].partition("/")[0] for row in rows} == {
+        row["provider"] for row in _grid("cloud_provider.csv")
+    }
+
+
+@pytest.mark.parametrize("table", ["cloud_region.csv", "cloud_provider.csv"])
+def test_every_figure_of_a_building_can_be_one_and_lies_in_its_interval(table):
+    for row in _grid(table):
+        for kind, least, most in (("pue", 1.0, 2.0), ("wue", 0.0, 3.0)):
+            value, low, high = row[kind], row[f"{kind}_low"], row[f"{kind}_high"]
+            assert bool(low) == bool(high), row
+            if low:
+                assert least < float(low) <= float(value) <= float(high) < most, row
+            elif value:
+                assert least < float(value) < most, row
+
+
+def test_the_resources_are_of_countries_and_each_can_be():
+    rows = _grid("electricity_resources.csv")
+    countries = {row["code"] for row in _grid("grid_country.csv")}
+    assert len(rows) == len({row["code"] for row in rows}) == 136
+    assert {row["code"] for row in rows} <= countries
+    for row in rows:
+        assert 1e-6 < float(row["adpe_g_sb_eq_per_kwh"]) < 1e-3, row
+        assert 0 < float(row["adpf_mj_per_kwh"]) < 36, row
+        assert (row["licence"], row["source"]) == ("MPL-2.0", "ecologits 0.11.3")
+
+
+def _wheel(folder, *mixes):
+    path = folder / "ecologits-0.99-py3-none-any.whl"
+    with zipfile.ZipFile(path, "w") as files:
+        files.writestr(
+            "ecologits/data/electricity_mixes.json", json.dumps({"electricity_mixes": list(mixes)})
+        )
+    return path
+
+
+def _mix(name, adpe=5e-8, pe=9.3, warnings=None):
+    return {"name": name, "adpe": adpe, "pe": pe, "gwp": 0.04, "wue": 3.7, "warnings": warnings}
+
+
+def test_resources_come_from_a_wheel_without_the_worlds_value(tool, tmp_path):
+    wheel = _wheel(
+        tmp_path,
+        _mix("NOR", 1.2749e-7, 0.1386),
+        _mix("FRA", 4.858e-8, 9.3135, ["electricity-mix-wue-world"]),
+        _mix("ABW", 1.349e-8, 2.5871, ["electricity-mix-adpe-world", "electricity-mix-pe-world"]),
+        _mix("WOR", 1.349e-8, 2.5871),
+    )
+    assert tool.main(["--ecologits", str(wheel), "--package", str(tmp_path)]) == 0
+    rows = _rows(tmp_path / "footprint/data/electricity_resources.csv")
+    assert [(row["code"], row["adpe_g_sb_eq_per_kwh"], row["adpf_mj_per_kwh"]) for row in rows] == [
+        ("FRA", "4.858e-05", "9.3135"),
+        ("NOR", "0.00012749", "0.1386"),
+    ]
+    assert {row["source"] for row in rows} == {"ecologits 0.99"}
+
+
+@pytest.mark.parametrize("mix", [_mix("FRA", pe=93), _mix("FRA", adpe=0), _mix("FRA", adpe=4.9e-5)])
+def test_resources_that_cannot_be_stop_the_tool(tool, tmp_path, mix):
+    with pytest.raises(SystemExit, match=r"FRA: .* cannot be"):
+        tool.resources(_wheel(tmp_path, mix))
+
+
 def test_no_two_countries_and_no_two_regions_share_a_key():
-    for table in GRID:
+    for table in (*GRID, "cloud_region.csv"):
         keys = [key for row in _grid(table) for key in row["keys"].split("|")]
         assert len(keys) == len(set(keys))
         assert [key for key in keys if place_key(key) != key or not key] == []
