@@ -44,7 +44,10 @@ def _runs(rows: Iterable[Row]) -> list[list[Row]]:
         run = row.text("run_id")
         # A file without ids, as of old versions, has one row a run.
         key: object = (run, row.text("task_name")) if run else number
-        runs[key] = [*runs.pop(key, []), row]
+        # Taken out and put back, so that the run moves to the place of its last row.
+        so_far = runs.pop(key, [])
+        so_far.append(row)
+        runs[key] = so_far
     return list(runs.values())
 
 

@@ -201,6 +201,8 @@ def read_json(path: StrPath) -> Any:
         If it is no JSON.
     """
     text, name = read_text(path), Path(path).name
+    if not text.strip():
+        refuse(f"{name} is empty: export it again.")
     try:
         return json.loads(text, parse_int=_integer)
     except json.JSONDecodeError as error:
