@@ -28,6 +28,7 @@ Z95 = 1.959963984540054
 JOULES_PER_KWH = 3.6e6
 
 _PREFIXES = ((1e-9, "n"), (1e-6, "µ"), (1e-3, "m"), (1.0, ""), (1e3, "k"), (1e6, "M"), (1e9, "G"))
+_LARGE = ((1e12, "T"), (1e15, "P"), (1e18, "E"), (1e21, "Z"))
 _TONNE_G = 1e6
 DUST = 1e-9
 """Below this part of a figure, a difference is rounding."""
@@ -212,6 +213,9 @@ def _shown_unit(value: float, unit: str) -> tuple[float, str]:
         return _TONNE_G, "t CO2e"
     if unit in ("g CO2e", "g Sb eq", "g", "W", "Wh", "L"):
         scale, prefix = max((p for p in _PREFIXES if abs(value) >= p[0]), default=_PREFIXES[0])
+        return scale, prefix + unit
+    if unit in ("FLOP", "FLOP/s"):
+        scale, prefix = max(p for p in (*_PREFIXES[3:], *_LARGE) if value >= p[0] or p[0] == 1)
         return scale, prefix + unit
     return 1.0, "" if unit == "1" else unit
 
