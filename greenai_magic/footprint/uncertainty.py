@@ -121,7 +121,8 @@ def draws(quantities: Iterable[Quantity], n: int = DRAWS, *, seed: int = SEED) -
     import numpy as np
 
     parts = tuple(quantities)
-    dice = {cause: _normal(n, seed, 0, *cause.encode()) for part in parts for cause in part.spread}
+    causes = {cause for part in parts for cause in part.spread}
+    dice = {cause: _normal(n, seed, 0, *cause.encode()) for cause in causes}
     drawn = np.zeros((len(parts), n))
     for i, part in enumerate(parts):
         for cause, log_sd in part.spread.items():
