@@ -126,6 +126,27 @@ def ratio(whole: Quantity, divisor: Quantity, unit: str, *, name: str) -> Quanti
     )
 
 
+def inverse(quantity: Quantity, unit: str, *, name: str) -> Quantity:
+    """Return one over a figure: of a log-normal, a log-normal of the same spread.
+
+    Raises
+    ------
+    UnitError
+        If the figure is zero or has margins, of which there is no inverse.
+    """
+    if quantity.value == 0 or quantity.below or quantity.above:
+        msg = f"{name} can only be divided by a figure above zero without margins, not by {quantity}."
+        raise UnitError(msg)
+    return replace(
+        quantity,
+        value=1 / quantity.value,
+        unit=unit,
+        name=name,
+        formula="1 / {0}",
+        inputs=(quantity,),
+    )
+
+
 def excess(whole: Quantity, part: Quantity, *, name: str, source: str = "") -> Quantity:
     """Subtract a part from its whole, never below zero; a cause that both share cancels in step.
 

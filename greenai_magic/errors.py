@@ -6,6 +6,7 @@
     ├── UnitError          figures of different units were mixed
     ├── SettingError       a setting or an option has a value that cannot be used
     ├── PlaceError         a place name that no table knows
+    ├── BoundaryError      a footprint does not say, or misstates, what it covers
     ├── CounterError       an energy counter cannot be opened
     │   └── CounterLost    a counter that worked has stopped answering
     ├── FlopError          a model's operations cannot be counted as asked
@@ -32,6 +33,10 @@ class SettingError(GreenAIError, ValueError):
 
 class PlaceError(SettingError):
     """A place name that no shipped table knows."""
+
+
+class BoundaryError(GreenAIError, ValueError):
+    """A footprint does not say what it covers, or names a part that there is not."""
 
 
 class CounterError(GreenAIError):

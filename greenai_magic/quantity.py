@@ -122,6 +122,9 @@ class Quantity:
         """Upper bound of the 95 % interval, in ``unit``."""
         return self.value * math.exp(Z95 * self.log_sd) + self.above
 
+    def __float__(self) -> float:
+        return self.value
+
     def __str__(self) -> str:
         return show(self)
 
@@ -207,7 +210,7 @@ def _shown_unit(value: float, unit: str) -> tuple[float, str]:
         return scale * JOULES_PER_KWH / 1000, label
     if unit == "g CO2e" and abs(value) >= _TONNE_G:
         return _TONNE_G, "t CO2e"
-    if unit in ("g CO2e", "W", "Wh", "L"):
+    if unit in ("g CO2e", "g Sb eq", "g", "W", "Wh", "L"):
         scale, prefix = max((p for p in _PREFIXES if abs(value) >= p[0]), default=_PREFIXES[0])
         return scale, prefix + unit
     return 1.0, "" if unit == "1" else unit

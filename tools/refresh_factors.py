@@ -2,11 +2,14 @@
 
     python tools/refresh_factors.py            write the tables into the package
     python tools/refresh_factors.py --check    say which tables are out of date, write nothing
+    python tools/refresh_factors.py --ecologits ecologits-0.11.3-py3-none-any.whl
+                                               the table of resources too, from the wheel that
+                                               ``pip download --no-deps ecologits==0.11.3`` brings
 
 Grid factors of countries come from Ember through Our World in Data (a CSV kept in ``tools/inputs``);
 those of regions and the rated powers of processors from the data files of the installed codecarbon,
-which is located but not imported; names from pycountry, which codecarbon brings. The same inputs give
-the same bytes.
+which is located but not imported; names from pycountry, which codecarbon brings. What providers of
+cloud computing publish of their regions is kept in ``tools/inputs``. The same inputs give the same bytes.
 """
 
 from __future__ import annotations
@@ -18,6 +21,7 @@ import json
 import math
 import statistics
 import sys
+import zipfile
 from collections.abc import Iterable, Iterator, Mapping
 from importlib.metadata import version
 from importlib.util import find_spec
@@ -26,18 +30,24 @@ from typing import Any
 
 import pycountry
 
-from greenai_magic.footprint.place import place_key
+from greenai_magic.footprint.place_names import place_key
 
 INPUTS = Path(__file__).parent / "inputs"
 EMBER = INPUTS / "grid_country_ember_owid_2026.csv"
 VCPU = INPUTS / "vcpu_power.csv"
+PROVIDERS = INPUTS / "cloud_provider.csv"
+CLOUD = INPUTS / "cloud_region.csv"
 PACKAGE = Path(__file__).parents[1] / "greenai_magic"
 
 Row = dict[str, str]
 FACTOR_COLUMNS = ("unit", "year", "basis", "source", "licence", "keys")
 COUNTRY_COLUMNS = ("code", "iso2", "name", "value", *FACTOR_COLUMNS)
-REGION_COLUMNS = ("code", "name", "value", *FACTOR_COLUMNS)
+REGION_COLUMNS = ("code", "country", "name", "value", *FACTOR_COLUMNS)
 WORLD_COLUMNS = ("code", "name", "value", "low", "high", *FACTOR_COLUMNS)
+EFFICIENCY_COLUMNS = ("pue", "pue_low", "pue_high", "wue", "wue_low", "wue_high", "year", "source", "licence")
+PROVIDER_COLUMNS = ("provider", "name", *EFFICIENCY_COLUMNS)
+CLOUD_COLUMNS = ("code", "name", "grid", *EFFICIENCY_COLUMNS, "keys")
+RESOURCE_COLUMNS = ("code", "adpe_g_sb_eq_per_kwh", "adpf_mj_per_kwh", "year", "source", "licence")
 
 UNIT = "g CO2e/kWh"
 LIFE_CYCLE = "life-cycle, generation-based, yearly average"
@@ -68,6 +78,13 @@ SOURCES = {"naturalGas": "natural_gas", "hydro": "hydroelectricity"}
 COUNTRIES = {country.alpha_2: country for country in pycountry.countries}
 DIVISIONS = {division.code: division.name for division in pycountry.subdivisions}
 MISSPELT = {"me-cenrtal1": "me-central1"}
+# Whose regions have names that nothing else has, so that they are found without the provider's.
+UNMISTAKABLE = ("aws", "azure", "scaleway")
+SHORT = {"ovhcloud": "ovh", "gcp": "google"}
+PROVIDERS_PAGE = "figures from the provider's page"
+ECOLOGITS_YEAR = 2026
+# A power station that turned a tenth of its fuel into electricity would take 36 MJ/kWh.
+MOST_FOSSIL_MJ_PER_KWH = 36.0
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -76,8 +93,11 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("ember", nargs="?", type=Path, default=EMBER, help="CSV of the country factors")
     parser.add_argument("--package", type=Path, default=PACKAGE, help="where greenai_magic lies")
     parser.add_argument("--check", action="store_true", help="write nothing; fail when a table is old")
+    parser.add_argument("--ecologits", type=Path, metavar="WHEEL", help="makes the table of resources too")
     args = parser.parse_args(argv)
     fresh = tables(args.ember)
+    if args.ecologits:
+        fresh["footprint/data/electricity_resources.csv"] = resources(args.ecologits)
     stale = [path for path, text in fresh.items() if _read(args.package / path) != text]
     for path in stale:
         print(f"{path} {'is out of date' if args.check else 'written'}")
@@ -99,12 +119,18 @@ def tables(ember: Path) -> dict[str, str]:
         *province_rows(_json(data / "private_infra/2023/canada_energy_mix.json"), factors, maker),
         *google_rows(_csv(data / "cloud/impact.csv"), maker),
     ]
+    providers = list(_csv(PROVIDERS))
+    names = {provider["provider"]: provider["name"] for provider in providers}
     world = world_row(factors["world_average"], countries, maker)
     chips = chip_rows(_csv(data / "hardware/cpu_power.csv"))
     return {
         "footprint/data/grid_country.csv": _text(COUNTRY_COLUMNS, _sorted(countries)),
         "footprint/data/grid_region.csv": _text(REGION_COLUMNS, _sorted(regions)),
         "footprint/data/grid_world.csv": _text(WORLD_COLUMNS, [world]),
+        "footprint/data/cloud_provider.csv": _text(
+            PROVIDER_COLUMNS, (provider | {"licence": PROVIDERS_PAGE} for provider in providers)
+        ),
+        "footprint/data/cloud_region.csv": _text(CLOUD_COLUMNS, _sorted(cloud_rows(_csv(CLOUD), names))),
         "meter/data/cpu_tdp.csv": _text(("Name", "TDP"), chips),
         "meter/data/vcpu_power.csv": VCPU.read_text(encoding="utf-8"),
     }
@@ -179,6 +205,7 @@ def google_rows(regions: Iterable[Row], maker: str) -> Iterator[Row]:
         region = MISSPELT.get(given["region"], given["region"])
         yield {
             "code": f"gcp/{region}",
+            "country": given["countryIsoCode"],
             "name": f"Google Cloud {region}, {given['city']}",
             "value": given["impact"],
             "unit": UNIT,
@@ -208,6 +235,50 @@ def world_row(average: float, countries: list[Row], maker: str) -> Row:
     }
 
 
+def cloud_rows(regions: Iterable[Row], names: Mapping[str, str]) -> Iterator[Row]:
+    """Yield one row per region of a provider: its grid, and its PUE and WUE where they are published."""
+    for given in regions:
+        provider, _, region = given["code"].partition("/")
+        spelt = [region, *filter(None, given["also"].split("|"))]
+        before = [provider, names[provider], SHORT.get(provider, provider)]
+        alone = spelt if provider in UNMISTAKABLE else []
+        published = given["pue"] or given["wue"]
+        yield {column: given[column] for column in CLOUD_COLUMNS if column in given} | {
+            "name": f"{names[provider]} {region}, {given['city']}",
+            "licence": PROVIDERS_PAGE if published else "",
+            "keys": _keys(*(f"{start} {name}" for start in before for name in spelt), *alone),
+        }
+
+
+def resources(wheel: Path) -> str:
+    """Return the table of mineral and fossil resources behind a kWh, from a wheel of ecologits.
+
+    What ecologits calls primary energy ("pe") is the fossil part of it: Norway has 0.14 MJ/kWh, less
+    than the 3.6 MJ that a kWh is. Countries to which it gives the world's value are left out.
+    """
+    with zipfile.ZipFile(wheel) as files:
+        mixes = json.loads(files.read("ecologits/data/electricity_mixes.json"))["electricity_mixes"]
+    known = {country.alpha_3 for country in COUNTRIES.values()}
+    rows = []
+    for mix in mixes:
+        unknown = {"electricity-mix-adpe-world", "electricity-mix-pe-world"} & set(mix["warnings"] or ())
+        if unknown or mix["name"] not in known:
+            continue
+        if not (0 < mix["adpe"] < 1e-5 and 0 < mix["pe"] < MOST_FOSSIL_MJ_PER_KWH):
+            sys.exit(f"{mix['name']}: {mix['adpe']} kg Sb eq and {mix['pe']} MJ per kWh cannot be.")
+        rows.append(
+            {
+                "code": mix["name"],
+                "adpe_g_sb_eq_per_kwh": f"{1000 * mix['adpe']:.6g}",
+                "adpf_mj_per_kwh": f"{mix['pe']:g}",
+                "year": str(ECOLOGITS_YEAR),
+                "source": wheel.name.partition("-py3")[0].replace("-", " "),
+                "licence": "MPL-2.0",
+            }
+        )
+    return _text(RESOURCE_COLUMNS, _sorted(rows))
+
+
 def chip_rows(chips: Iterable[Row]) -> Iterator[Row]:
     """Yield the processors whose rated power can be read and is above zero."""
     for chip in chips:
@@ -224,6 +295,7 @@ def _division(iso2: str, short: str) -> Row:
     code = f"{country.alpha_3}/{short}"
     return {
         "code": code,
+        "country": country.alpha_3,
         "name": f"{name}, {'USA' if iso2 == 'US' else country.name}",
         "unit": UNIT,
         "keys": _keys(code, f"{iso2}-{short}", f"{country.alpha_3}/{name}", f"{iso2}/{name}", name),

@@ -1,0 +1,79 @@
+"""Scope 1: what the user's own site burns and leaks."""
+
+from __future__ import annotations
+
+import math
+
+from greenai_magic.errors import SettingError
+from greenai_magic.footprint.impacts import UNITS, Line
+from greenai_magic.quantity import Quantity
+
+FUEL_G_PER_L = {"diesel": 2697.0, "petrol": 2320.0}
+"""g CO2 per litre burnt: 10.21 and 8.78 kg a US gallon (US EPA, GHG Emission Factors Hub, 2024)."""
+REFRIGERANT_GWP = {"R-134a": 1530.0, "R-32": 771.0, "R-410A": 2255.5}
+"""g CO2e per g over 100 years (IPCC AR6, 2021, chapter 7 supplement; R-410A is half R-32, half R-125)."""
+FUEL_LOG_SD = math.log(1.02)
+REFRIGERANT_LOG_SD = math.log(1.2)
+
+
+def burnt(litres: float, fuel: str = "diesel", *, share: float = 1.0) -> Line:
+    """Return the line of a fuel that the site burns, as in a back-up generator.
+
+    Parameters
+    ----------
+    litres : float
+        Burnt in the period.
+    fuel : str
+        ``"diesel"`` or ``"petrol"``.
+    share : float
+        The run's part of the site's use in the period.
+
+    Raises
+    ------
+    SettingError
+        If no factor is known, or a figure cannot be.
+    """
+    factor = _factor(FUEL_G_PER_L, fuel, "fuel")
+    source = "declared litres; US EPA GHG Emission Factors Hub, 2024; CO2 alone"
+    return _line(litres * factor, share, fuel, source, FUEL_LOG_SD)
+
+
+def leaked(kilograms: float, refrigerant: str = "R-410A", *, share: float = 1.0) -> Line:
+    """Return the line of a refrigerant that the site's cooling lost.
+
+    Parameters
+    ----------
+    kilograms : float
+        Refilled in the period.
+    refrigerant : str
+        ``"R-134a"``, ``"R-32"`` or ``"R-410A"``.
+    share : float
+        The run's part of the site's use in the period.
+
+    Raises
+    ------
+    SettingError
+        As for :func:`burnt`.
+    """
+    factor = _factor(REFRIGERANT_GWP, refrigerant, "refrigerant")
+    source = "declared kilograms; global warming potential of IPCC AR6, 2021"
+    return _line(kilograms * 1000 * factor, share, refrigerant, source, REFRIGERANT_LOG_SD)
+
+
+def _factor(table: dict[str, float], name: str, kind: str) -> float:
+    found = {known.casefold(): factor for known, factor in table.items()}
+    if name.casefold() not in found:
+        msg = f"No factor is known of the {kind} {name[:40]!r}: write one of {', '.join(table)}."
+        raise SettingError(msg)
+    return found[name.casefold()]
+
+
+def _line(grams: float, share: float, item: str, source: str, log_sd: float) -> Line:
+    if not 0 <= grams < math.inf or not 0 < share <= 1:
+        msg = f"{item}: give an amount of at least 0 and a share above 0 and up to 1."
+        raise SettingError(msg)
+    name = f"CO2e of {item}"
+    figure = Quantity(
+        grams * share, UNITS["gwp"], "declared", source, {f"factor of {item}": log_sd}, name=name
+    )
+    return Line("1", "use", "gwp", figure, item)

@@ -1,0 +1,146 @@
+"""The figures of a place as the tables have them, each with its interval and its source."""
+
+from __future__ import annotations
+
+import math
+import statistics
+from functools import cache
+from typing import Literal
+
+from greenai_magic.footprint.declared import pue_log_sd
+from greenai_magic.footprint.place_names import Row, clouds, grids, place_row, providers, resources
+from greenai_magic.quantity import Z95, Basis, Quantity
+
+YEARLY_GSD = 1.10
+"""Geometric standard deviation of a yearly grid factor of the newest year, within one basis."""
+GSD_PER_YEAR = 0.02
+"""Added for each year that a factor is older than the newest in the tables: an engineering choice."""
+HOURLY_GSD = 1.3
+"""Of the hours of a year around their mean, since a cell runs in some hours only; France's value."""
+PUE_GSD = 1.05
+"""Of a PUE that somebody declares or a provider publishes for the very site."""
+WUE_GSD = 1.5
+"""Of litres of water per kWh on site, declared or published for the very site."""
+EWIF_GSD = 2.0
+"""Of litres of water per kWh at the power stations."""
+RESOURCES_GSD = 1.7
+"""Of the resources behind a kWh: a factor whose basis and year are not stated."""
+
+US_EWIF_L_PER_KWH = 3.142
+US_EWIF_SOURCE = "mean of the USA, Li et al. 2023 (arXiv:2304.03271, Table 1), for want of the place's own"
+
+
+def data_centre_pue() -> Quantity:
+    """Return the PUE of a data centre of which nothing is known: 1.5, 95 % 1.1 to 2.0."""
+    return Quantity.between(
+        1.5,
+        1.1,
+        2.0,
+        "1",
+        cause="PUE of an unknown data centre",
+        basis="default",
+        source="a data centre whose PUE nobody declared: 1.1 to 2.0 in operators' reports of 2020 to 2025",
+        name="PUE",
+    )
+
+
+def desk_pue() -> Quantity:
+    """Return the PUE outside a data centre: 1, exactly."""
+    return Quantity(
+        1.0, "1", "default", "no data centre declared: a laptop or desk machine has 1.0", name="PUE"
+    )
+
+
+def grid_intensity(row: Row, of: str) -> Quantity:
+    """Return the grid intensity of a row, in g CO2e/kWh, for a place that may be a region on that grid."""
+    code, value = row["code"], float(row["value"])
+    basis = row["basis"].partition(",")[0]
+    source = f"{row['source']}, {row['name']}, {row['year']}, {basis} ({row['licence']})"
+    if "low" in row:
+        low, high = float(row["low"]), float(row["high"])
+        spread, below, above = _inside(value, low, high, f"grid intensity {code}")
+        return Quantity(value, row["unit"], "default", source, spread, below, above, "grid intensity")
+    yearly_gsd = YEARLY_GSD + GSD_PER_YEAR * (_newest_year() - int(row["year"]))
+    spread = {
+        f"grid intensity {code}": math.log(yearly_gsd),
+        f"hour of the day {code}": math.log(HOURLY_GSD),
+    }
+    if of != code:
+        source += f", the grid of {of}"
+    return Quantity(value, row["unit"], "declared", source, spread, name="grid intensity")
+
+
+def published(code: str, kind: Literal["pue", "wue"]) -> Quantity | None:
+    """Return the PUE or the WUE (in L/kWh) of a provider's region: its own, or the provider's mean.
+
+    None for a place that is no provider's.
+    """
+    provider = providers().get(code.partition("/")[0])
+    if provider is None:
+        return None
+    name, unit = kind.upper(), "1" if kind == "pue" else "L/kWh"
+    region = clouds().get(code, {})
+    own = bool(region.get(kind))
+    row = region if own else provider
+    value, cause = float(row[kind]), f"{name} {code}" if own else f"{name} of {provider['name']}"
+    below = above = 0.0
+    if row[f"{kind}_low"]:
+        low, high = float(row[f"{kind}_low"]), float(row[f"{kind}_high"])
+        spread, below, above = _inside(value, low, high, cause)
+    else:
+        spread = {cause: pue_log_sd(value, PUE_GSD) if kind == "pue" else math.log(WUE_GSD)}
+    basis: Basis = "declared" if own else "default"
+    source = f"{row['source']}, {row['year']} ({row['licence']})"
+    return Quantity(value, unit, basis, source, spread, below, above, name)
+
+
+def ewif_of_any(country: str) -> Quantity:
+    """Return the water that power stations use, in L/kWh: one value for every country, and wide.
+
+    No table by country may be redistributed.
+    """
+    spread = {f"EWIF {country}": math.log(EWIF_GSD)}
+    return Quantity(US_EWIF_L_PER_KWH, "L/kWh", "default", US_EWIF_SOURCE, spread, name="EWIF")
+
+
+def adpe(country: str) -> Quantity:
+    """Return the minerals and metals that a country's electricity depletes, in g Sb eq/kWh."""
+    return _resource("adpe_g_sb_eq_per_kwh", country, "g Sb eq/kWh", "ADPe of electricity")
+
+
+def adpf(country: str) -> Quantity:
+    """Return the fossil resources that a country's electricity depletes, in MJ/kWh."""
+    return _resource("adpf_mj_per_kwh", country, "MJ/kWh", "ADPf of electricity")
+
+
+@cache
+def _resource(column: str, country: str, unit: str, name: str) -> Quantity:
+    """Return the country's own figure, or the median of all countries where it has none."""
+    rows, cause = resources(), f"{name} {country}"
+    if country in rows:
+        row = rows[country]
+        source = f"{row['source']}, {place_row(country)['name']}, {row['year']} ({row['licence']})"
+        spread = {cause: math.log(RESOURCES_GSD)}
+        return Quantity(float(row[column]), unit, "declared", source, spread, name=name)
+    row = next(iter(rows.values()))
+    known = [float(row[column]) for row in rows.values()]
+    cuts, value = statistics.quantiles(known, n=40, method="inclusive"), statistics.median(known)
+    spread, below, above = _inside(value, cuts[0], cuts[-1], cause)
+    source = f"median and 95 % of {len(known)} countries, {row['source']}, {row['year']} ({row['licence']})"
+    return Quantity(value, unit, "default", source, spread, below, above, name)
+
+
+def _inside(value: float, low: float, high: float, cause: str) -> tuple[dict[str, float], float, float]:
+    """Return the spread and the margins below and above of a figure of exactly these bounds.
+
+    Where one bound is further from the median than the other, no log-normal has both: the spread
+    reaches to the nearer and a margin to the further.
+    """
+    log_sd = min(math.log(value / low), math.log(high / value)) / Z95
+    reach = math.exp(Z95 * log_sd)
+    return {cause: log_sd}, max(0.0, value / reach - low), max(0.0, high - value * reach)
+
+
+@cache
+def _newest_year() -> int:
+    return max(int(row["year"]) for row in grids().values())
