@@ -18,6 +18,7 @@ import report
 
 from greenai_magic.arithmetic import product, total
 from greenai_magic.footprint.columns import ENERGY, assess_columns
+from greenai_magic.footprint.embodied import lines_of, parts_named
 from greenai_magic.footprint.impacts import assess
 from greenai_magic.footprint.place import find_place
 from greenai_magic.footprint.uncertainty import compare, simulated, tornado
@@ -27,7 +28,7 @@ DRAWS = 50_000
 RUNS = 100_000
 PART = 2_000
 SIMULATED = f"{DRAWS} draws of the worked example"
-COLUMNS = f"{RUNS} runs as columns"
+COLUMNS = f"{RUNS} runs with hardware, all criteria, as columns"
 ONE_AT_A_TIME = f"one at a time, {RUNS} reckoned from {PART}"
 ENERGY_LOG_SD = 0.05
 REFERENCE = {"median": (800.0, 0.02), "2.5 %": (520.0, 0.03), "97.5 %": (1360.0, 0.03)}
@@ -66,20 +67,30 @@ def main() -> None:
 
 
 def _times(lines: tuple[Quantity, Quantity], repeats: int) -> dict[str, list[float]]:
-    place = find_place("FRA")
-    energies_j = np.random.default_rng(7).lognormal(10.0, 2.0, RUNS)
+    place, hardware = find_place("FRA"), parts_named("8 A100 SXM + gpu server")
+    rng = np.random.default_rng(7)
+    energies_j, durations_s = rng.lognormal(10.0, 2.0, RUNS), rng.lognormal(4.0, 2.0, RUNS)
+
+    def as_columns() -> Any:
+        return assess_columns(
+            energies_j, durations_s, place=place, hardware=hardware, energy_log_sd=ENERGY_LOG_SD
+        )
+
+    criteria = [name for name in as_columns() if not name.endswith(("_low", "_high"))]
 
     def one_at_a_time() -> None:
-        for energy_j in energies_j[:PART]:
+        for energy_j, duration_s in zip(energies_j[:PART], durations_s[:PART], strict=True):
             energy = Quantity(float(energy_j), "J", spread={ENERGY: ENERGY_LOG_SD}, name="energy")
-            _bounds(assess(energy, place).gwp)
+            footprint = assess(energy, place, lines_of(hardware, Quantity(float(duration_s), "s")))
+            for criterion in criteria:
+                _bounds(footprint.of(criterion))
 
     work: dict[str, Callable[[], object]] = {
         SIMULATED: lambda: simulated(lines, DRAWS),
         "closed form": lambda: _bounds(total(lines)),
         "tornado": lambda: tornado(lines),
         "comparison": lambda: compare(lines, lines),
-        COLUMNS: lambda: assess_columns(energies_j, place=place, energy_log_sd=ENERGY_LOG_SD),
+        COLUMNS: as_columns,
         ONE_AT_A_TIME: one_at_a_time,
     }
     laps: dict[str, list[float]] = {name: [] for name in work}

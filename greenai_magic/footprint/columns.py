@@ -1,17 +1,19 @@
 """Footprints of a whole history at once: what ``assess`` says of each run, as columns.
 
-Every line of a footprint is proportional to the energy, to the duration or to neither, and its spreads do not
-depend on them. So the lines are made once, for a joule and a second, and numpy multiplies and adds them.
+Lines of electricity are proportional to the energy and lines of hardware to the duration, with spreads that
+depend on neither. So the lines are made once, for a joule and a second, and numpy multiplies and adds them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from greenai_magic.errors import UnitError
+from greenai_magic.footprint.embodied import Part, lines_of
 from greenai_magic.footprint.gsd import gsd
-from greenai_magic.footprint.impacts import Footprint, assess
+from greenai_magic.footprint.impacts import assess
 from greenai_magic.footprint.place import Place
 from greenai_magic.quantity import DUST, Z95, Quantity
 
@@ -25,8 +27,10 @@ ENERGY = "energy"
 
 def assess_columns(
     energy_j: ArrayLike,
+    duration_s: ArrayLike | None = None,
     *,
     place: Place,
+    hardware: Iterable[Part] = (),
     energy_log_sd: float = gsd("energy counter").log_sd,
 ) -> Any:
     """Return the footprint of many runs in one place, the same figures as ``assess`` of each.
@@ -35,41 +39,47 @@ def assess_columns(
     ----------
     energy_j : array-like
         Joules at the devices, one a run; a pandas Series gives its index to the result.
+    duration_s : array-like, optional
+        Seconds of each run; only hardware needs them.
     place : Place
-        Grid intensity in g CO2e/kWh and PUE, of all runs.
+        Factors of the electricity and of the building, for all runs.
+    hardware : iterable of Part
+        What each run used for its duration.
     energy_log_sd : float
         Standard deviation of the logarithm of each energy.
 
     Returns
     -------
     pandas.DataFrame
-        For each criterion its median, ``gwp``, and the bounds of its 95 % interval, ``gwp_low`` and
-        ``gwp_high``; ``attrs["units"]`` has the unit by criterion.
+        For each criterion its median and the bounds of its 95 % interval: ``gwp`` (location-based),
+        ``gwp_low``, ``gwp_high``...; in ``UNITS``. What is not assessed has no column.
 
     Raises
     ------
     UnitError
-        If an energy is negative or not a number, or they are not one row.
+        If a figure is negative or not a number, or there is not one for each run.
     """
     import numpy as np
     import pandas as pd
 
-    energy = _figures(energy_j, "energy")
-    one, two = (_of_joules(joules, energy_log_sd, place) for joules in (1.0, 2.0))
+    energy = _column(energy_j, "energy")
+    pieces = tuple(hardware)
+    seconds = np.zeros_like(energy) if duration_s is None and not pieces else _column(duration_s, "duration")
+    if energy.shape != seconds.shape:
+        msg = f"Columns need one duration for each energy, not {len(seconds)} for {len(energy)}."
+        raise UnitError(msg)
+    spread = {ENERGY: energy_log_sd} if energy_log_sd else {}
+    made = lines_of(pieces, Quantity(1.0, "s", name="duration"))
+    unit = assess(Quantity(1.0, "J", spread=spread, name="energy"), place, made)
     columns: dict[str, NDArray[np.float64]] = {}
-    units = {}
-    for criterion, unit_lines in _by_criterion(one).items():
-        doubled = _by_criterion(two)[criterion]
-        factors = [
-            energy if twice.value > line.value else np.ones_like(energy)
-            for line, twice in zip(unit_lines, doubled, strict=True)
-        ]
-        value, low, high = scaled_totals(unit_lines, np.stack(factors, axis=-1))
-        columns |= {criterion: value, f"{criterion}_low": low, f"{criterion}_high": high}
-        units[criterion] = unit_lines[0].unit
-    frame = pd.DataFrame(columns, index=energy_j.index if isinstance(energy_j, pd.Series) else None)
-    frame.attrs["units"] = units
-    return frame
+    for criterion in dict.fromkeys(line.criterion for line in unit.lines):
+        of_it = tuple(line for line in unit.lines if line.criterion == criterion)
+        lines = unit.gwp_lines if criterion == "gwp" else of_it
+        factors = np.stack([seconds if line in made else energy for line in lines], axis=-1)
+        figures = scaled_totals([line.quantity for line in lines], factors)
+        names = (criterion, f"{criterion}_low", f"{criterion}_high")
+        columns |= dict(zip(names, figures, strict=True))
+    return pd.DataFrame(columns, index=energy_j.index if isinstance(energy_j, pd.Series) else None)
 
 
 def scaled_totals(
@@ -137,23 +147,10 @@ def _sums_of_log_normals(
     )
 
 
-def _of_joules(joules: float, log_sd: float, place: Place) -> Footprint:
-    return assess(Quantity(joules, "J", spread={ENERGY: log_sd} if log_sd else {}, name="energy"), place)
-
-
-def _by_criterion(footprint: Footprint) -> dict[str, list[Quantity]]:
-    """Return the lines that each criterion's total adds up."""
-    lines: dict[str, list[Quantity]] = {}
-    for line in footprint.lines:
-        if line.criterion != "gwp" or line in footprint.gwp_lines:
-            lines.setdefault(line.criterion, []).append(line.quantity)
-    return lines
-
-
-def _figures(given: ArrayLike, name: str) -> NDArray[np.float64]:
+def _column(given: ArrayLike | None, name: str) -> NDArray[np.float64]:
     import numpy as np
 
-    figures = np.asarray(given, dtype=float)
+    figures = np.asarray([math.nan] if given is None else given, dtype=float)
     if figures.ndim != 1 or not np.all((figures >= 0) & np.isfinite(figures)):
         msg = f"Columns need one {name} a run, each a number that is not negative."
         raise UnitError(msg)
