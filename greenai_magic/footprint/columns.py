@@ -62,23 +62,18 @@ def assess_columns(
     import numpy as np
     import pandas as pd
 
-    energy = _column(energy_j, "energy")
-    pieces = tuple(hardware)
-    seconds = np.zeros_like(energy) if duration_s is None and not pieces else _column(duration_s, "duration")
-    if energy.shape != seconds.shape:
-        msg = f"Columns need one duration for each energy, not {len(seconds)} for {len(energy)}."
-        raise UnitError(msg)
+    made = lines_of(hardware, Quantity(1.0, "s", name="duration"))
     spread = {ENERGY: energy_log_sd} if energy_log_sd else {}
-    made = lines_of(pieces, Quantity(1.0, "s", name="duration"))
     unit = assess(Quantity(1.0, "J", spread=spread, name="energy"), place, made)
+    energy = _column(energy_j, "energy")
+    seconds = energy if duration_s is None and not made else _column(duration_s, "duration", len(energy))
+    counted = [line for line in unit.lines if line.scope != "2 market-based"]
     columns: dict[str, NDArray[np.float64]] = {}
-    for criterion in dict.fromkeys(line.criterion for line in unit.lines):
-        of_it = tuple(line for line in unit.lines if line.criterion == criterion)
-        lines = unit.gwp_lines if criterion == "gwp" else of_it
+    for criterion in dict.fromkeys(line.criterion for line in counted):
+        lines = [line for line in counted if line.criterion == criterion]
         factors = np.stack([seconds if line in made else energy for line in lines], axis=-1)
         figures = scaled_totals([line.quantity for line in lines], factors)
-        names = (criterion, f"{criterion}_low", f"{criterion}_high")
-        columns |= dict(zip(names, figures, strict=True))
+        columns |= {criterion + end: f for end, f in zip(("", "_low", "_high"), figures, strict=True)}
     return pd.DataFrame(columns, index=energy_j.index if isinstance(energy_j, pd.Series) else None)
 
 
@@ -147,11 +142,14 @@ def _sums_of_log_normals(
     )
 
 
-def _column(given: ArrayLike | None, name: str) -> NDArray[np.float64]:
+def _column(given: ArrayLike | None, name: str, runs: int | None = None) -> NDArray[np.float64]:
     import numpy as np
 
     figures = np.asarray([math.nan] if given is None else given, dtype=float)
     if figures.ndim != 1 or not np.all((figures >= 0) & np.isfinite(figures)):
         msg = f"Columns need one {name} a run, each a number that is not negative."
+        raise UnitError(msg)
+    if runs not in {None, len(figures)}:
+        msg = f"Columns need one {name} for each of {runs} runs, not {len(figures)}."
         raise UnitError(msg)
     return figures

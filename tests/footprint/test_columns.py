@@ -109,5 +109,5 @@ def test_hardware_needs_a_duration_for_each_energy():
     laptop = {"place": find_place("FRA"), "hardware": parts_named("laptop")}
     with pytest.raises(UnitError, match="one duration a run"):
         assess_columns([1.0], **laptop)
-    with pytest.raises(UnitError, match="not 2 for 1"):
+    with pytest.raises(UnitError, match="one duration for each of 1 runs, not 2"):
         assess_columns([1.0], [1.0, 2.0], **laptop)
