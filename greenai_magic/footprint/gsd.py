@@ -104,7 +104,9 @@ def use_gsds(changed: Mapping[str, float]) -> None:
         If the table has no such name, or a factor is not a number of at least 1; nothing is changed then.
     """
     global _changed
-    _changed = {_known(name) and name: _checked(name, factor) for name, factor in changed.items()}
+    for name in changed:
+        _known(name)
+    _changed = {name: _checked(name, factor) for name, factor in changed.items()}
 
 
 def _known(name: str) -> Gsd:
