@@ -153,9 +153,10 @@ def parts_named(text: str) -> tuple[Part, ...]:
     """
     found = []
     for item in text.split("+"):
-        first, _, rest = item.strip().partition(" ")
+        first, *rest = item.split(maxsplit=1)[:2] or [""]
+        # A float, because thousands of digits make no int.
         counted = first.isdecimal() and rest
-        found.append(part(rest if counted else item, count=int(first) if counted else 1))
+        found.append(part(rest[0], count=float(first)) if counted else part(item))
     return tuple(found)
 
 
