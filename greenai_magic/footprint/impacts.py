@@ -156,10 +156,10 @@ class Footprint:
         UnitError
             If there is no such scope or basis.
         """
-        asked = "123" if scope is None else str(scope)
-        if asked not in {"123", "1", "2", "3"} or basis not in {"location", "market"}:
+        if (scope is not None and str(scope) not in {"1", "2", "3"}) or basis not in {"location", "market"}:
             msg = f'Give scope 1, 2 or 3 and basis "location" or "market", not {scope!r} and {basis!r}.'
             raise UnitError(msg)
+        asked = "123" if scope is None else str(scope)
         found = self._counted("gwp", basis, asked)
         market = any(line.scope == "2 market-based" for line in found)
         if not found or (basis == "market" and "2" in asked and not market):
