@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
-    from greenai_magic import flops
+    from greenai_magic import estimate, flops
     from greenai_magic.errors import GreenAIError
     from greenai_magic.quantity import Quantity
     from greenai_magic.runs.measure import last_run, measure
 
 __version__ = "0.1.0"
-__all__ = ["GreenAIError", "Quantity", "__version__", "flops", "last_run", "measure"]
+__all__ = ["GreenAIError", "Quantity", "__version__", "estimate", "flops", "last_run", "measure"]
 
 _HOMES = {
     "GreenAIError": "greenai_magic.errors",
@@ -30,8 +30,8 @@ _HOMES = {
 
 def __getattr__(name: str) -> Any:
     """Import a public name when it is first asked for, so that the package itself loads at once."""
-    if name == "flops":
-        return import_module("greenai_magic.flops")
+    if name in {"estimate", "flops"}:
+        return import_module(f"greenai_magic.{name}")
     if name not in _HOMES:
         msg = f"module {__name__!r} has no attribute {name!r}"
         raise AttributeError(msg)

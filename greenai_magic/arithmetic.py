@@ -126,25 +126,19 @@ def ratio(whole: Quantity, divisor: Quantity, unit: str, *, name: str) -> Quanti
     )
 
 
-def inverse(quantity: Quantity, unit: str, *, name: str) -> Quantity:
-    """Return one over a figure: of a log-normal, a log-normal of the same spread.
+def quotient(whole: Quantity, divisor: Quantity, unit: str, *, name: str) -> Quantity:
+    """Divide a figure by another that has an interval of its own; spreads add cause by cause.
 
     Raises
     ------
     UnitError
-        If the figure is zero or has margins, of which there is no inverse.
+        If the divisor is zero or has margins, of which there is no inverse.
     """
-    if quantity.value == 0 or quantity.below or quantity.above:
-        msg = f"{name} can only be divided by a figure above zero without margins, not by {quantity}."
+    if divisor.value == 0 or divisor.below or divisor.above:
+        msg = f"{name} can only be divided by a figure above zero without margins, not by {divisor}."
         raise UnitError(msg)
-    return replace(
-        quantity,
-        value=1 / quantity.value,
-        unit=unit,
-        name=name,
-        formula="1 / {0}",
-        inputs=(quantity,),
-    )
+    inverse = replace(divisor, value=1 / divisor.value)
+    return replace(product((whole, inverse), unit, name=name), formula="{0} / {1}", inputs=(whole, divisor))
 
 
 def excess(whole: Quantity, part: Quantity, *, name: str, source: str = "") -> Quantity:

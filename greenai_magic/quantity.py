@@ -28,6 +28,11 @@ Z95 = 1.959963984540054
 JOULES_PER_KWH = 3.6e6
 
 _PREFIXES = ((1e-9, "n"), (1e-6, "µ"), (1e-3, "m"), (1.0, ""), (1e3, "k"), (1e6, "M"), (1e9, "G"))
+_LARGE = (*_PREFIXES[3:], (1e12, "T"), (1e15, "P"), (1e18, "E"), (1e21, "Z"))
+_SCALED = dict.fromkeys(("g CO2e", "g Sb eq", "g", "W", "Wh", "L"), _PREFIXES) | dict.fromkeys(
+    ("FLOP", "FLOP/s"), _LARGE
+)
+"""Units that are shown with a prefix, and which ones."""
 _TONNE_G = 1e6
 DUST = 1e-9
 """Below this part of a figure, a difference is rounding."""
@@ -210,8 +215,9 @@ def _shown_unit(value: float, unit: str) -> tuple[float, str]:
         return scale * JOULES_PER_KWH / 1000, label
     if unit == "g CO2e" and abs(value) >= _TONNE_G:
         return _TONNE_G, "t CO2e"
-    if unit in ("g CO2e", "g Sb eq", "g", "W", "Wh", "L"):
-        scale, prefix = max((p for p in _PREFIXES if abs(value) >= p[0]), default=_PREFIXES[0])
+    prefixes = _SCALED.get(unit)
+    if prefixes is not None:
+        scale, prefix = max((p for p in prefixes if abs(value) >= p[0]), default=prefixes[0])
         return scale, prefix + unit
     return 1.0, "" if unit == "1" else unit
 

@@ -1,1 +1,7 @@
-"""Before and after, without a meter: estimates that end in the same footprint."""
+"""Before and after, without a meter: predicted, recalculated and imported footprints, and why they differ."""
+
+from greenai_magic.estimate.aposteriori import estimate_aposteriori
+from greenai_magic.estimate.apriori import estimate_apriori
+from greenai_magic.estimate.reconcile import reconcile
+
+__all__ = ["estimate_aposteriori", "estimate_apriori", "reconcile"]

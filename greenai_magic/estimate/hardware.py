@@ -176,7 +176,7 @@ def _figure(row: Row, what: str) -> Quantity | None:
 
 
 def _words(name: str) -> list[str]:
-    text = _CUT.sub(" ", name.casefold())
+    text = _CUT.sub(" ", name.casefold().replace("_", " "))
     for spelling, usual in _SPELLINGS:
         text = spelling.sub(usual, text)
     return [word for word in re.findall(r"[^\W_]+", text) if word not in _MAKERS_WORDS]

@@ -54,7 +54,7 @@ def declared_pue(pue: Figure, code: str, *, gsd: float) -> Quantity:
             raise SettingError(msg)
         return replace(pue, name="PUE")
     value = checked_pue(pue)
-    return _declared(value, "1", "PUE", {f"PUE {code}": pue_log_sd(value, gsd)})
+    return _declared(value, "1", "PUE", {f"PUE {code} {value:g}": pue_log_sd(value, gsd)})
 
 
 def pue_log_sd(value: float, gsd: float) -> float:
@@ -79,13 +79,13 @@ def declared_litres(litres: Figure, code: str, *, name: str, most: float, gsd: f
     if not _is_number(litres) or not 0 <= litres <= most:
         msg = f"{name} cannot be {litres!r}: give litres per kWh from 0 to {most:g}, such as 0.2."
         raise SettingError(msg)
-    return _declared(litres, "L/kWh", name, {f"{name} {code}": math.log(gsd)})
+    return _declared(litres, "L/kWh", name, {f"{name} {code} {float(litres):g}": math.log(gsd)})
 
 
-def declared_grid_intensity(
-    g_per_kwh: Figure, code: str, *, yearly_gsd: float, hourly_gsd: float
-) -> Quantity:
+def declared_grid_intensity(g_per_kwh: Figure, code: str, *, gsd: float) -> Quantity:
     """Return a declared location-based factor, which is never 0.
+
+    It is taken as that of the job's own hours, so that it has no error for the hour of the day.
 
     Raises
     ------
@@ -102,8 +102,7 @@ def declared_grid_intensity(
         raise SettingError(msg)
     if isinstance(g_per_kwh, Quantity):
         return replace(g_per_kwh, name=name)
-    spread = {f"{name} {code}": math.log(yearly_gsd), f"hour of the day {code}": math.log(hourly_gsd)}
-    return _declared(value, G_PER_KWH, name, spread)
+    return _declared(value, G_PER_KWH, name, {f"{name} {code} {value:g}": math.log(gsd)})
 
 
 def declared_market_intensity(g_per_kwh: Figure, code: str, *, gsd: float) -> Quantity:
@@ -118,7 +117,7 @@ def declared_market_intensity(g_per_kwh: Figure, code: str, *, gsd: float) -> Qu
     value = _checked_intensity(g_per_kwh, name)
     if isinstance(g_per_kwh, Quantity):
         return replace(g_per_kwh, name=name)
-    return _declared(value, G_PER_KWH, name, {f"{name} {code}": math.log(gsd)})
+    return _declared(value, G_PER_KWH, name, {f"{name} {code} {value:g}": math.log(gsd)})
 
 
 def _checked_intensity(g_per_kwh: Figure, name: str) -> float:

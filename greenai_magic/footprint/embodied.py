@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
-from greenai_magic.arithmetic import inverse, product
+from greenai_magic.arithmetic import product, quotient
 from greenai_magic.errors import SettingError, UnitError
 from greenai_magic.footprint.boundary import Stage
 from greenai_magic.footprint.gsd import gsd
@@ -95,7 +95,6 @@ def part(
     utilisation: float | None = None,
     life_months: float = LIFE_MONTHS,
     age_months: float = 0.0,
-    gsds: Mapping[str, float] | None = None,
 ) -> Part:
     """Return equipment of the shipped tables.
 
@@ -115,8 +114,6 @@ def part(
         Its impacts are spread evenly over so many months, whenever it is scrapped.
     age_months : float
         Since it was bought; beyond its life there is nothing left to count.
-    gsds : mapping of str to float, optional
-        The user's geometric standard deviations.
 
     Raises
     ------
@@ -132,11 +129,18 @@ def part(
         "s",
         "default" if life_months == LIFE_MONTHS else "declared",
         "six years, Microsoft 2021" if life_months == LIFE_MONTHS else DECLARED,
-        {f"lifetime of {row['kind']} equipment": gsd("lifetime", gsds).log_sd},
+        {f"lifetime of {row['kind']} equipment": gsd("lifetime").log_sd},
         name="lifetime",
     )
     own = ALWAYS if share == 1 else replace(ALWAYS, value=_positive(share, name), source=DECLARED)
     return Part(row["name"], _impacts(row), use, lifetime, float(count), own, float(age_months))
+
+
+def part_like(name: str, *, count: float = 1.0) -> Part:
+    """Return the card of the tables whose words are all in a device's name, or else one of another kind."""
+    words = set(_key(name).replace("sxm4", "sxm").replace("sxm5", "sxm").split())
+    fitting = [key for key, row in _table().items() if row["kind"] == "gpu" and set(key.split()) <= words]
+    return part(max(fitting, key=len, default="gpu"), count=count)
 
 
 def parts_named(text: str) -> tuple[Part, ...]:
@@ -221,9 +225,9 @@ def _share_of(impact: Quantity, piece: Part, stage: str, duration: Quantity) -> 
         source = f"older than {months:.0f} months: all of it was counted before"
         return Quantity(0.0, impact.unit, "declared", source, name=name)
     count = Quantity(piece.count, "1", "declared", name="count")
-    life = inverse(piece.lifetime, "1/s", name="1 / lifetime")
-    use = inverse(piece.utilisation, "1", name="1 / utilisation")
-    return product((impact, count, piece.share, duration, life, use), impact.unit, name=name)
+    used = product((impact, count, piece.share, duration), f"{impact.unit} s", name=f"{name} x time used")
+    life = product((piece.lifetime, piece.utilisation), "s", name="time in use")
+    return quotient(used, life, impact.unit, name=name)
 
 
 def _impacts(row: Mapping[str, str]) -> dict[tuple[Stage, str], Quantity]:
@@ -252,13 +256,17 @@ def _figure(row: Mapping[str, str], column: str, unit: str, source: str) -> Quan
 
 def _row(name: str) -> Mapping[str, str]:
     rows = _table()
-    key = " ".join(name.casefold().replace("nvidia", "").replace("-", " ").split())
+    key = _key(name)
     if key not in rows:
         near = difflib.get_close_matches(key[:60], rows, n=3, cutoff=0.6)
         advice = f"did you mean {' or '.join(near)}?" if near else f"write one of {', '.join(rows)}."
         msg = f"No table knows the equipment {name.strip()[:60]!r}: {advice}"
         raise SettingError(msg)
     return rows[key]
+
+
+def _key(name: str) -> str:
+    return " ".join(name.casefold().replace("nvidia", "").replace("-", " ").split())
 
 
 @cache

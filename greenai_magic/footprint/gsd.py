@@ -61,42 +61,52 @@ GSDS: Mapping[str, Gsd] = MappingProxyType({
         "EcoLogits' server, boaviztapi 2.5, EcoLogits 0.11 (2025)",
     ),
     "lifetime": Gsd(1.25, "servers are kept for 3 to 7 years; engineering choice"),
+    "grid, year of age": Gsd(
+        1.02, "added for each year that a factor is older than the newest (2024); engineering choice"
+    ),
+    "resources": Gsd(1.70, "factors whose basis and year are not stated (2025); engineering choice"),
     "wue": Gsd(1.50, "0.01 to 2.75 L/kWh by region (AWS 2024); engineering choice for a known operator"),
     "ewif": Gsd(2.00, "1.9 to 19 L/kWh by country, by its hydropower (WRI 2020); engineering choice"),
 })  # fmt: skip
 """By the name of the input."""
 
 
-def gsd(name: str, changed: Mapping[str, float] | None = None) -> Gsd:
-    """Return the geometric standard deviation of an input.
+def gsd(name: str) -> Gsd:
+    """Return the geometric standard deviation of an input: the user's, or else the table's.
 
     Parameters
     ----------
     name : str
         One of :data:`GSDS`.
-    changed : mapping of str to float, optional
-        Factors that the user sets instead of the table's, by the same names.
 
     Raises
     ------
     SettingError
-        If the table has no such name, or the factor set is not a number of at least 1.
+        If the table has no such name.
     """
     known = _known(name)
-    if changed is None or name not in changed:
+    if name not in _changed:
         return known
-    return Gsd(_checked(name, changed[name]), f"set by the user; {known.factor:g} by default")
+    return Gsd(_changed[name], f"set by the user; {known.factor:g} by default")
 
 
-def checked_gsds(changed: Mapping[str, float]) -> Mapping[str, float]:
-    """Return factors that a user sets as a mapping that nothing can change afterwards.
+def use_gsds(changed: Mapping[str, float]) -> None:
+    """Put a user's geometric standard deviations in force in this process; none of them go back to the table.
+
+    Parameters
+    ----------
+    changed : mapping of str to float
+        Factors of at least 1, by the names of :data:`GSDS`. Places that were found before keep theirs.
 
     Raises
     ------
     SettingError
-        As for :func:`gsd`.
+        If the table has no such name, or a factor is not a number of at least 1; nothing is changed then.
     """
-    return MappingProxyType({name: gsd(name, changed).factor for name in changed})
+    global _changed
+    for name in changed:
+        _known(name)
+    _changed = {name: _checked(name, factor) for name, factor in changed.items()}
 
 
 def _known(name: str) -> Gsd:
@@ -114,3 +124,6 @@ def _checked(name: str, factor: float) -> float:
         msg = f"The GSD of {name!r} cannot be {factor!r}: give a number from 1 (exact) up, such as 1.2."
         raise SettingError(msg)
     return float(factor)
+
+
+_changed: Mapping[str, float] = {}

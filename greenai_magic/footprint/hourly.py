@@ -14,7 +14,8 @@ from typing import Any
 
 from greenai_magic.errors import SettingError
 from greenai_magic.footprint.declared import MOST_G_PER_KWH
-from greenai_magic.footprint.place import YEARLY_GSD, Place
+from greenai_magic.footprint.gsd import gsd
+from greenai_magic.footprint.place import Place
 from greenai_magic.footprint.place_names import grid_of
 from greenai_magic.quantity import BASES, Quantity
 
@@ -186,7 +187,7 @@ def _mean(place: Place, hourly: Hourly, covered: float, left: float) -> Quantity
     """Return the intensity of a run: g/kWh from its hours, and for what is left the place's own."""
     yearly = place.grid_intensity
     value = covered + left * yearly.value
-    spread = {f"grid intensity {grid_of(place.code)}": covered / value * math.log(YEARLY_GSD)}
+    spread = {f"grid intensity {grid_of(place.code)}": covered / value * gsd("grid yearly").log_sd}
     source = f"{hourly.source}, hour by hour"
     if left:
         for name, log_sd in yearly.spread.items():

@@ -273,6 +273,7 @@ def assess(
     boundary: Boundary | None = None,
     activity: Mapping[str, Quantity] | None = None,
     contributions: Sequence[Contribution] = (),
+    left_out: Sequence[str] = (),
     notes: Sequence[str] = (),
 ) -> Footprint:
     """Turn joules used in a place into a footprint.
@@ -297,6 +298,8 @@ def assess(
         What the energy was made from: see :class:`Footprint`.
     contributions : sequence of Contribution
         Offsets and avoided emissions, kept apart.
+    left_out : sequence of str
+        What else was not assessed.
     notes : sequence of str
         For the reader.
 
@@ -320,7 +323,7 @@ def assess(
     whole = Boundary(cells | _cells(lines), declared.covers, declared.declared)
     return Footprint(
         lines,
-        tuple(_left_out(lines, place, whole)),
+        (*_left_out(lines, place, whole), *left_out),
         place,
         energy,
         whole,

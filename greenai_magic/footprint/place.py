@@ -19,13 +19,8 @@ from greenai_magic.footprint.declared import (
     declared_market_intensity,
     declared_pue,
 )
+from greenai_magic.footprint.gsd import gsd
 from greenai_magic.footprint.place_figures import (
-    EWIF_GSD,
-    GSD_PER_YEAR,
-    HOURLY_GSD,
-    PUE_GSD,
-    WUE_GSD,
-    YEARLY_GSD,
     adpe,
     adpf,
     data_centre_pue,
@@ -53,14 +48,8 @@ from greenai_magic.quantity import Quantity
 
 __all__ = [
     "DATA",
-    "EWIF_GSD",
-    "GSD_PER_YEAR",
-    "HOURLY_GSD",
-    "PUE_GSD",
     "PUE_MAX",
     "WORLD",
-    "WUE_GSD",
-    "YEARLY_GSD",
     "Figure",
     "Place",
     "checked_pue",
@@ -279,21 +268,21 @@ def _with(
     """Return the place with the figures that somebody declared."""
     code, changed = place.code, dict[str, Any]()
     if pue is not None:
-        changed["pue"] = declared_pue(pue, code, gsd=PUE_GSD)
+        changed["pue"] = declared_pue(pue, code, gsd=gsd("pue given").factor)
         changed["data_centre"] = place.data_centre or changed["pue"].value > 1
     if wue is not None:
-        changed["wue"] = declared_litres(wue, code, name="WUE", most=WUE_MAX, gsd=WUE_GSD)
+        changed["wue"] = declared_litres(wue, code, name="WUE", most=WUE_MAX, gsd=gsd("wue").factor)
         changed["data_centre"] = True
         if pue is None and not place.data_centre:
             changed["pue"] = data_centre_pue()
     if ewif is not None:
-        changed["ewif"] = declared_litres(ewif, code, name="EWIF", most=EWIF_MAX, gsd=EWIF_GSD)
+        changed["ewif"] = declared_litres(ewif, code, name="EWIF", most=EWIF_MAX, gsd=gsd("ewif").factor)
     if grid is not None:
-        intensity = declared_grid_intensity(grid, code, yearly_gsd=YEARLY_GSD, hourly_gsd=HOURLY_GSD)
+        intensity = declared_grid_intensity(grid, code, gsd=gsd("grid yearly").factor)
         # Nobody said of which year it is, nor what it counts.
         changed |= {"grid_intensity": intensity, "vintage": None, "life_cycle": False}
     if market is not None:
-        changed["market_intensity"] = declared_market_intensity(market, code, gsd=YEARLY_GSD)
+        changed["market_intensity"] = declared_market_intensity(market, code, gsd=gsd("grid yearly").factor)
     return replace(place, **changed) if changed else place
 
 

@@ -8,23 +8,9 @@ from functools import cache
 from typing import Literal
 
 from greenai_magic.footprint.declared import pue_log_sd
+from greenai_magic.footprint.gsd import gsd
 from greenai_magic.footprint.place_names import Row, clouds, grids, place_row, providers, resources
 from greenai_magic.quantity import Z95, Basis, Quantity
-
-YEARLY_GSD = 1.10
-"""Geometric standard deviation of a yearly grid factor of the newest year, within one basis."""
-GSD_PER_YEAR = 0.02
-"""Added for each year that a factor is older than the newest in the tables: an engineering choice."""
-HOURLY_GSD = 1.3
-"""Of the hours of a year around their mean, since a cell runs in some hours only; France's value."""
-PUE_GSD = 1.05
-"""Of a PUE that somebody declares or a provider publishes for the very site."""
-WUE_GSD = 1.5
-"""Of litres of water per kWh on site, declared or published for the very site."""
-EWIF_GSD = 2.0
-"""Of litres of water per kWh at the power stations."""
-RESOURCES_GSD = 1.7
-"""Of the resources behind a kWh: a factor whose basis and year are not stated."""
 
 US_EWIF_L_PER_KWH = 3.142
 US_EWIF_SOURCE = "mean of the USA, Li et al. 2023 (arXiv:2304.03271, Table 1), for want of the place's own"
@@ -60,10 +46,11 @@ def grid_intensity(row: Row, of: str) -> Quantity:
         low, high = float(row["low"]), float(row["high"])
         spread, below, above = _inside(value, low, high, f"grid intensity {code}")
         return Quantity(value, row["unit"], "default", source, spread, below, above, "grid intensity")
-    yearly_gsd = YEARLY_GSD + GSD_PER_YEAR * (_newest_year() - int(row["year"]))
+    age = _newest_year() - int(row["year"])
+    yearly = gsd("grid yearly").log_sd + age * gsd("grid, year of age").log_sd
     spread = {
-        f"grid intensity {code}": math.log(yearly_gsd),
-        f"hour of the day {code}": math.log(HOURLY_GSD),
+        f"grid intensity {code}": yearly,
+        f"hour of the day {code}": gsd("grid hour").log_sd,
     }
     if of != code:
         source += f", the grid of {of}"
@@ -88,7 +75,7 @@ def published(code: str, kind: Literal["pue", "wue"]) -> Quantity | None:
         low, high = float(row[f"{kind}_low"]), float(row[f"{kind}_high"])
         spread, below, above = _inside(value, low, high, cause)
     else:
-        spread = {cause: pue_log_sd(value, PUE_GSD) if kind == "pue" else math.log(WUE_GSD)}
+        spread = {cause: pue_log_sd(value, gsd("pue given").factor) if kind == "pue" else gsd("wue").log_sd}
     basis: Basis = "declared" if own else "default"
     source = f"{row['source']}, {row['year']} ({row['licence']})"
     return Quantity(value, unit, basis, source, spread, below, above, name)
@@ -99,7 +86,7 @@ def ewif_of_any(country: str) -> Quantity:
 
     No table by country may be redistributed.
     """
-    spread = {f"EWIF {country}": math.log(EWIF_GSD)}
+    spread = {f"EWIF {country}": gsd("ewif").log_sd}
     return Quantity(US_EWIF_L_PER_KWH, "L/kWh", "default", US_EWIF_SOURCE, spread, name="EWIF")
 
 
@@ -120,7 +107,7 @@ def _resource(column: str, country: str, unit: str, name: str) -> Quantity:
     if country in rows:
         row = rows[country]
         source = f"{row['source']}, {place_row(country)['name']}, {row['year']} ({row['licence']})"
-        spread = {cause: math.log(RESOURCES_GSD)}
+        spread = {cause: gsd("resources").log_sd}
         return Quantity(float(row[column]), unit, "declared", source, spread, name=name)
     row = next(iter(rows.values()))
     known = [float(row[column]) for row in rows.values()]

@@ -12,7 +12,7 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from greenai_magic.arithmetic import total
+from greenai_magic.arithmetic import product, total
 from greenai_magic.errors import UnitError
 from greenai_magic.quantity import DUST, Z95, Quantity, show
 
@@ -121,7 +121,8 @@ def draws(quantities: Iterable[Quantity], n: int = DRAWS, *, seed: int = SEED) -
     import numpy as np
 
     parts = tuple(quantities)
-    dice = {cause: _normal(n, seed, 0, *cause.encode()) for part in parts for cause in part.spread}
+    causes = {cause for part in parts for cause in part.spread}
+    dice = {cause: _normal(n, seed, 0, *cause.encode()) for cause in causes}
     drawn = np.zeros((len(parts), n))
     for i, part in enumerate(parts):
         for cause, log_sd in part.spread.items():
@@ -239,9 +240,9 @@ def tornado_text(quantities: Iterable[Quantity]) -> str:
         )
     top = bars[0]
     then = show(total(settled(parts, top.cause)))
-    advice = "run it for longer" if top.cause == RESOLUTION else f"measure {top.cause} next"
+    advice = "Run for longer" if top.cause == RESOLUTION else "Measure next"
     sentence = (
-        f"To know more, {advice}: it makes {100 * top.share:.0f} % of the uncertainty; "
+        f"{advice}: {top.cause} makes {100 * top.share:.0f} % of the uncertainty; "
         f"without it {show(now)} would be {then}."
     )
     return "\n".join([*lines, sentence])
@@ -267,28 +268,24 @@ def compare(
     """
     import numpy as np
 
-    wholes = total(first, name="First total"), total(second, name="Second total")
-    for whole in wholes:
-        if whole.value == 0:
-            msg = (
-                f"{whole.name} is zero ({whole}), so no ratio can be told: compare runs that used something."
-            )
-            raise UnitError(msg)
+    wholes = _above_zero(first, "First total"), _above_zero(second, "Second total")
     both = total((*first, *second), name="the comparison")
     common = {c for part in first for c in part.spread} & {c for part in second for c in part.spread}
     if shared is None:
         shared = {cause for cause in common if not cause.endswith(ANEW)}
     cancelled = common.intersection(shared)
-    drawn = draws((*first, *(_apart(part, common - cancelled) for part in second)))
+    factors = _shared_factors(first, second, cancelled)
+    lines = [_without_margins_of(part, factors) for part in (*first, *second)]
+    lines[len(first) :] = (_apart(part, common - cancelled) for part in lines[len(first) :])
+    drawn = draws(lines)
     a, b = drawn[: len(first)].sum(axis=0), drawn[len(first) :].sum(axis=0)
     if np.count_nonzero(a) < len(a) * (1 + SURE) / 2:
         msg = f"{wholes[0].name} may be zero ({wholes[0]}), so no ratio can be told: measure a longer run."
         raise UnitError(msg)
     tie = np.abs(a - b) <= DUST * a
-    ratio = b[a > 0] / a[a > 0]
     about = Quantity(1.0, "1", both.basis, both.source, name="second / first", inputs=wholes)
     return Comparison(
-        _from_draws(ratio, about),
+        _from_draws(b[a > 0] / a[a > 0], about),
         float(np.mean(np.where(tie, 0.5, a < b))),
         tuple(sorted(cancelled)),
     )
@@ -327,6 +324,46 @@ def _of_margins(parts: Sequence[Quantity], median: float) -> tuple[str, float, f
     # Margins may reach zero, which has no logarithm: that of a log-normal with their variance.
     relative_sd = (below + above) / (2 * Z95 * median)
     return RESOLUTION, below, above, math.sqrt(math.log1p(relative_sd**2))
+
+
+def _above_zero(parts: Sequence[Quantity], name: str) -> Quantity:
+    whole = total(parts, name=name)
+    if whole.value == 0:
+        msg = f"{name} is zero ({whole}), so no ratio can be told: compare runs that used something."
+        raise UnitError(msg)
+    return whole
+
+
+def _shared_factors(
+    first: Sequence[Quantity], second: Sequence[Quantity], cancelled: Collection[str]
+) -> list[Quantity]:
+    """Return the figures with margins that both sides are made from and whose causes all cancel."""
+    others = [factor for part in second for factor in part.inputs]
+    return [
+        factor
+        for part in first
+        for factor in part.inputs
+        if (factor.below or factor.above)
+        and factor.spread
+        and factor.spread.keys() <= set(cancelled)
+        and factor in others
+    ]
+
+
+def _without_margins_of(part: Quantity, factors: Sequence[Quantity]) -> Quantity:
+    """Return a product with the margins that it would have if these factors had none.
+
+    What a factor's margin does to one side it does to the other, as a world average that lies far above
+    most countries' own; drawn for each side it would blur every comparison.
+    """
+    times = " * ".join(f"{{{i}}}" for i in range(len(part.inputs)))
+    is_product = part.value and part.formula.partition(" / ")[0] == times
+    if not is_product or not any(factor in factors for factor in part.inputs):
+        return part
+    steady = [replace(f, below=0.0, above=0.0) if f in factors else f for f in part.inputs]
+    divisor = math.prod(factor.value for factor in part.inputs) / part.value
+    made = product(steady, part.unit, name=part.name, divisor=divisor)
+    return replace(part, below=made.below, above=made.above)
 
 
 def _apart(part: Quantity, causes: Collection[str]) -> Quantity:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 
 from greenai_magic.errors import SettingError
 from greenai_magic.footprint.declared import G_PER_KWH, MOST_G_PER_KWH
-from greenai_magic.footprint.place import YEARLY_GSD, Place, find_place
+from greenai_magic.footprint.gsd import gsd
+from greenai_magic.footprint.place import Place, find_place
 from greenai_magic.footprint.place_names import country_of, grid_of, grids
 from greenai_magic.grid.client import NoAnswer, forget, get_json
 from greenai_magic.grid.providers import PROVIDERS, Provider, Reading
@@ -82,7 +82,7 @@ def _at(yearly: Place, name: str, reading: Reading, *, marginal: bool) -> Place:
     if marginal:
         cause, source = f"marginal {cause}", f"{source}, {MARGINAL}"
         hint = " ".join(filter(None, (f"The intensity is {MARGINAL}.", hint)))
-    spread = {cause: math.log(YEARLY_GSD)}
+    spread = {cause: gsd("grid yearly").log_sd}
     return replace(
         yearly,
         grid_intensity=Quantity(

@@ -6,8 +6,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from greenai_magic.errors import SettingError
+from greenai_magic.footprint.gsd import gsd
 from greenai_magic.footprint.hourly import HOUR_S, Hourly, at_hours, energy_by_hour, read_hourly
-from greenai_magic.footprint.place import YEARLY_GSD, known_place
+from greenai_magic.footprint.place import known_place
 
 NOON = int(datetime(2025, 1, 31, 12, tzinfo=timezone.utc).timestamp())
 FRANCE = known_place("FRA")
@@ -90,7 +91,7 @@ def test_a_run_in_one_hour_has_that_hours_intensity_and_no_error_of_the_hour():
     figure = place.grid_intensity
     assert figure.value == 30
     assert (figure.unit, figure.basis, figure.name) == ("g CO2e/kWh", "declared", "grid intensity")
-    assert figure.spread == {"grid intensity FRA": pytest.approx(math.log(YEARLY_GSD))}
+    assert figure.spread == {"grid intensity FRA": pytest.approx(gsd("grid yearly").log_sd)}
     assert figure.source == "rte.csv, hour by hour"
     assert place.vintage == 2025
 
@@ -111,7 +112,7 @@ def test_hours_without_a_value_have_the_yearly_factor_and_the_source_says_how_mu
     assert yearly.source in figure.source
     part = 0.25 * yearly.value / figure.value
     assert figure.spread["hour of the day FRA"] == pytest.approx(part * yearly.spread["hour of the day FRA"])
-    assert figure.spread["grid intensity FRA"] == pytest.approx(math.log(YEARLY_GSD))
+    assert figure.spread["grid intensity FRA"] == pytest.approx(gsd("grid yearly").log_sd)
 
 
 def test_a_run_outside_the_series_keeps_the_yearly_factor_and_says_why():
@@ -126,7 +127,7 @@ def test_a_run_outside_the_series_keeps_the_yearly_factor_and_says_why():
 def test_the_world_average_lends_its_width_only_to_the_hours_without_a_value():
     world = known_place("world")
     covered = at_hours(world, _series([100]), [NOON, NOON + 60], [0.0, 1.0]).grid_intensity
-    assert covered.high == pytest.approx(100 * YEARLY_GSD**1.96, rel=1e-3)
+    assert covered.high == pytest.approx(100 * gsd("grid yearly").factor ** 1.96, rel=1e-3)
     half = at_hours(world, _series([100]), [NOON + 3540, NOON + 3660], [0.0, 1.0]).grid_intensity
     assert (half.basis, half.below) == ("default", pytest.approx(world.grid_intensity.below / 2))
 

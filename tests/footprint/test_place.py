@@ -13,12 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from greenai_magic.errors import PlaceError, SettingError
+from greenai_magic.footprint.gsd import gsd
 from greenai_magic.footprint.place import (
     DATA,
-    GSD_PER_YEAR,
-    HOURLY_GSD,
-    WUE_GSD,
-    YEARLY_GSD,
     Place,
     checked_pue,
     data_centre_pue,
@@ -204,12 +201,14 @@ def test_the_world_reaches_from_the_lowest_to_the_highest_countries():
 
 def test_the_newest_factor_has_the_yearly_and_the_hourly_error_and_no_other():
     spread = known_place("FRA").grid_intensity.spread
-    assert sorted(spread.values()) == pytest.approx([math.log(YEARLY_GSD), math.log(HOURLY_GSD)])
+    assert sorted(spread.values()) == pytest.approx([gsd("grid yearly").log_sd, gsd("grid hour").log_sd])
 
 
 def test_a_factor_widens_with_its_age():
     spread = known_place("CAF").grid_intensity.spread
-    assert spread["grid intensity CAF"] == pytest.approx(math.log(YEARLY_GSD + 13 * GSD_PER_YEAR))
+    assert spread["grid intensity CAF"] == pytest.approx(
+        gsd("grid yearly").log_sd + 13 * gsd("grid, year of age").log_sd
+    )
     by_year = {int(row["year"]): known_place(row["code"]).grid_intensity.log_sd for row in COUNTRIES}
     assert [by_year[year] for year in sorted(by_year)] == sorted(by_year.values(), reverse=True)
 
@@ -295,7 +294,7 @@ def test_a_region_has_what_its_provider_publishes_of_it(name, pue, wue, year):
     for figure in (place.pue, place.wue):
         assert figure.basis == "declared"
         assert f", {year} (" in figure.source
-    assert place.wue.high / place.wue.value == pytest.approx(WUE_GSD**1.96, rel=1e-3)
+    assert place.wue.high / place.wue.value == pytest.approx(gsd("wue").factor ** 1.96, rel=1e-3)
     assert place.data_centre
 
 

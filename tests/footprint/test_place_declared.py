@@ -5,11 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from greenai_magic.errors import SettingError
+from greenai_magic.footprint.gsd import gsd
 from greenai_magic.footprint.place import (
-    EWIF_GSD,
-    HOURLY_GSD,
-    WUE_GSD,
-    YEARLY_GSD,
     Place,
     data_centre_pue,
     find_place,
@@ -25,7 +22,7 @@ def test_a_declared_factor_takes_the_place_of_the_tables():
     figure = place.grid_intensity
     assert (figure.value, figure.unit, figure.basis, figure.name) == (56, G, "declared", "grid intensity")
     assert figure.source == "declared by the user"
-    assert sorted(figure.spread.values()) == pytest.approx([math.log(YEARLY_GSD), math.log(HOURLY_GSD)])
+    assert figure.spread == {"grid intensity FRA 56": pytest.approx(gsd("grid yearly").log_sd)}
     assert (place.code, place.name, place.hint, place.vintage) == ("FRA", "France", "", None)
     assert place.adpf == known_place("FRA").adpf
 
@@ -87,7 +84,7 @@ def test_a_contracts_factor_stands_beside_the_grids_and_may_be_zero():
     assert (market.value, market.low, market.high, market.basis) == (0, 0, 0, "declared")
     assert (market.unit, market.name) == (G, "market intensity")
     assert known_place("FRA", market_intensity_g_per_kwh=20).market_intensity.spread == {
-        "market intensity FRA": pytest.approx(math.log(YEARLY_GSD))
+        "market intensity FRA 20": pytest.approx(gsd("grid yearly").log_sd)
     }
 
 
@@ -100,7 +97,7 @@ def test_a_contracts_factor_that_cannot_be_is_refused(g_per_kwh):
 def test_declared_water_on_site_makes_a_data_centre_of_a_place():
     place = known_place("FRA", wue_l_per_kwh=0.3)
     assert (place.wue.value, place.wue.unit, place.wue.basis) == (0.3, "L/kWh", "declared")
-    assert place.wue.spread == {"WUE FRA": pytest.approx(math.log(WUE_GSD))}
+    assert place.wue.spread == {"WUE FRA 0.3": pytest.approx(gsd("wue").log_sd)}
     assert place.data_centre
     assert place.pue == data_centre_pue()
     assert known_place("FRA", wue_l_per_kwh=0.3, pue=1.2).pue.value == 1.2
@@ -115,7 +112,7 @@ def test_a_building_without_cooling_water_uses_exactly_none():
 def test_declared_water_of_power_stations_replaces_the_default():
     ewif = known_place("FRA", ewif_l_per_kwh=1.8).ewif
     assert (ewif.value, ewif.basis) == (1.8, "declared")
-    assert ewif.spread == {"EWIF FRA": pytest.approx(math.log(EWIF_GSD))}
+    assert ewif.spread == {"EWIF FRA 1.8": pytest.approx(gsd("ewif").log_sd)}
     own = Quantity(1.8, "L/kWh", "declared", "my utility 2025", {"utility": 0.1})
     assert known_place("FRA", ewif_l_per_kwh=own).ewif.source == "my utility 2025"
 

@@ -13,6 +13,8 @@ from hypothesis import strategies as st
 
 from greenai_magic.arithmetic import product, total
 from greenai_magic.errors import UnitError
+from greenai_magic.footprint.impacts import assess
+from greenai_magic.footprint.place import find_place
 from greenai_magic.footprint.uncertainty import (
     RESOLUTION,
     Comparison,
@@ -191,7 +193,7 @@ def test_the_making_of_hardware_is_what_a_training_run_in_france_should_learn_mo
         ["grid", "7", "%"],
     ]
     assert rows[0].endswith("0.78 kg CO2e (0.59–1.3)")
-    assert sentence.startswith("To know more, measure making next: it makes 73 % of the uncertainty;")
+    assert sentence.startswith("Measure next: making makes 73 % of the uncertainty;")
     assert sentence.endswith("without it 0.81 kg CO2e (0.51–1.4) would be 0.78 kg CO2e (0.62–1.0).")
 
 
@@ -204,7 +206,7 @@ def test_margins_are_a_cause_of_their_own():
         math.log1p((6 / Z95 / 10) ** 2) / (math.log1p((6 / Z95 / 10) ** 2) + 0.02**2)
     )
     assert tornado(settled([short], RESOLUTION))[0].share == 1
-    assert "run it for longer" in tornado_text([short])
+    assert "Run for longer: counter resolution makes" in tornado_text([short])
 
 
 def test_margins_of_several_figures_add_in_squares_as_they_are_drawn():
@@ -310,6 +312,32 @@ def test_an_error_of_a_sensor_cancels_between_two_runs():
     result = compare([before], [after])
     assert result.verdict == "second is lower"
     assert result.cancelled == (NVML_COUNTER.cause,)
+
+
+@pytest.mark.parametrize("place", ["world", "FRA", "USA/CA", "gcp/europe-west9"])
+def test_where_the_electricity_comes_from_does_not_blur_a_saving_on_one_machine(place):
+    before, after = (
+        assess(NVML_COUNTER.energy(j, 60.0, name="gpu0", source="replay"), find_place(place))
+        for j in (6000.0, 5400.0)
+    )
+    lines = [[line.quantity for line in footprint.gwp_lines] for footprint in (before, after)]
+    result = compare(*lines)
+    assert result.verdict == "second is lower"
+    assert result.ratio.high / result.ratio.low < 1.03
+    assert compare(*lines, shared=()).verdict == "indistinguishable"
+
+
+def test_margins_of_each_run_stay_when_those_of_the_place_cancel():
+    grid = Quantity(475.0, "g CO2e/kWh", spread={"grid": 0.3}, below=225.0, name="grid")
+    lines = [
+        [product([Quantity(j, "J", below=1.0, above=1.0), grid], "g CO2e", name="CO2e", divisor=3.6e6)]
+        for j in (10.0, 9.0)
+    ]
+    result = compare(*lines)
+    assert result.verdict == "indistinguishable"
+    bare = compare([Quantity(10.0, "J", below=1.0, above=1.0)], [Quantity(9.0, "J", below=1.0, above=1.0)])
+    # A product takes an input's margin at the other's bound.
+    assert width(bare.ratio) < width(result.ratio) < 1.5 * width(bare.ratio)
 
 
 def test_noise_of_sampling_does_not_cancel_between_two_runs():

@@ -9,7 +9,8 @@ import statistics
 import pytest
 
 from greenai_magic.errors import SettingError
-from greenai_magic.footprint.gsd import GSDS, checked_gsds, gsd
+from greenai_magic.footprint.gsd import GSDS, gsd, use_gsds
+from greenai_magic.footprint.place import known_place
 from greenai_magic.quantity import Z95
 
 EMBODIED_G_PER_GPU_HOUR = {
@@ -80,33 +81,40 @@ def test_each_entry_tells_its_source_with_a_year_or_that_it_is_a_choice():
         assert re.search(r"\b(19|20)\d\d\b|engineering choice", entry.basis)
 
 
+@pytest.fixture
+def table_again():
+    yield
+    use_gsds({})
+
+
+@pytest.mark.usefixtures("table_again")
 def test_a_user_changes_one_factor_and_nobody_elses():
-    changed = checked_gsds({"pue given": 1.02})
-    assert gsd("pue given", changed).factor == 1.02
-    assert gsd("pue given", changed).log_sd == math.log(1.02)
-    assert "set by the user" in gsd("pue given", changed).basis
-    assert gsd("embodied", changed) == GSDS["embodied"]
-    assert gsd("pue given") == GSDS["pue given"] != gsd("pue given", changed)
+    use_gsds({"pue given": 1.02, "wue": 1})
+    assert gsd("pue given").factor == 1.02
+    assert gsd("pue given").log_sd == math.log(1.02)
+    assert "set by the user" in gsd("pue given").basis
+    assert gsd("wue").log_sd == 0
+    assert gsd("embodied") == GSDS["embodied"]
+    assert known_place("FRA", pue=1.5).pue.spread == {"PUE FRA 1.5": pytest.approx(math.log(1.02))}
+    use_gsds({})
+    assert gsd("pue given") == GSDS["pue given"]
 
 
-def test_nothing_changes_the_table_or_what_was_checked():
-    given = {"wue": 1.2}
-    checked = checked_gsds(given)
-    given["wue"] = 9.0
-    assert checked["wue"] == 1.2
-    for mapping in (GSDS, checked):
-        with pytest.raises(TypeError):
-            mapping["wue"] = 1.0
+@pytest.mark.usefixtures("table_again")
+def test_a_change_that_cannot_be_changes_nothing():
+    use_gsds({"wue": 1.2})
+    with pytest.raises(SettingError):
+        use_gsds({"ewif": 1.5, "wue": 0.5})
+    assert gsd("wue").factor == 1.2
+    assert gsd("ewif") == GSDS["ewif"]
+    with pytest.raises(TypeError):
+        GSDS["wue"] = 1.0
 
 
 @pytest.mark.parametrize("factor", [0.99, 0, -1.2, math.nan, math.inf, True, "1.2", None])
 def test_a_gsd_is_a_number_of_at_least_one(factor):
     with pytest.raises(SettingError, match=r"GSD of 'wue' cannot be .*: give a number from 1"):
-        checked_gsds({"wue": factor})
-
-
-def test_exactly_one_is_an_exact_figure():
-    assert gsd("wue", {"wue": 1}).log_sd == 0
+        use_gsds({"wue": factor})
 
 
 @pytest.mark.parametrize(
@@ -116,7 +124,7 @@ def test_an_unknown_name_gets_the_nearest_ones(name, near):
     with pytest.raises(SettingError, match=f"did you mean .*{near}"):
         gsd(name)
     with pytest.raises(SettingError, match=near):
-        checked_gsds({name: 1.2})
+        use_gsds({name: 1.2})
 
 
 def test_a_name_like_no_other_gets_the_whole_list():

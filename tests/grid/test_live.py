@@ -9,7 +9,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from greenai_magic.errors import SettingError
-from greenai_magic.footprint.place import YEARLY_GSD, find_place, known_place
+from greenai_magic.footprint.gsd import gsd
+from greenai_magic.footprint.place import find_place, known_place
 from greenai_magic.grid import client
 from greenai_magic.grid.live import live_place
 
@@ -48,7 +49,7 @@ def test_rte_gives_france_its_intensity_of_now(service):
     place = live_place("FRA", provider="rte", base_url=service.url)
     figure = place.grid_intensity
     assert (figure.value, figure.unit, figure.basis) == (23, "g CO2e/kWh", "declared")
-    assert figure.spread == {"grid intensity FRA": pytest.approx(math.log(YEARLY_GSD))}
+    assert figure.spread == {"grid intensity FRA": pytest.approx(gsd("grid yearly").log_sd)}
     assert figure.source == f"RTE éCO2mix (ODRÉ), {NOW:%Y-%m-%d %H:%M} UTC, actual, operational"
     assert (place.code, place.hint, place.life_cycle, place.marginal) == ("FRA", "", False, False)
     assert place.vintage == NOW.year

@@ -21,6 +21,7 @@ from torch._subclasses.fake_tensor import (
 
 from greenai_magic.errors import FlopError
 from greenai_magic.flops.report import FlopReport, Method, Row
+from greenai_magic.flops.torch.counter import Counter
 from greenai_magic.flops.torch.facts import module_facts, nbytes, weight_bytes
 from greenai_magic.flops.torch.fake import NeedsRun, cloned, faker
 from greenai_magic.flops.torch.inputs import (
@@ -51,8 +52,12 @@ def count(
     train: bool | None = None,
     loss: Callable[..., Any] | None = None,
     optimiser: Any = None,
+    counter: Callable[[], Counter] = Counter,
 ) -> FlopReport:
-    """Count the operations of a PyTorch model; see :func:`greenai_magic.flops.count_flops`."""
+    """Count the operations of a PyTorch model; see :func:`greenai_magic.flops.count_flops`.
+
+    ``counter`` makes what sees the operators, once for each attempt.
+    """
     model = unwrapped(model)
     with unchanged():
         _check_callable("loss", loss)
@@ -60,7 +65,7 @@ def count(
         given = read_inputs(model, inputs, batch)
         if train_step:
             given = split_targets(model, given, loss)
-        job = Job(model, given, batch, train, backward, train_step, loss, optimiser)
+        job = Job(model, given, batch, train, backward, train_step, loss, optimiser, counter=counter)
         failure: Failed | None = None
         for attempt in _attempts(job):
             try:

@@ -45,6 +45,8 @@ class Job:
         Of the training step.
     recorded : bool
         Whether the forward pass keeps what a backward pass needs, though none follows.
+    counter : callable
+        Makes what sees the operators.
     """
 
     model: torch.nn.Module
@@ -56,6 +58,7 @@ class Job:
     loss: Callable[..., Any] | None = None
     optimiser: Any = None
     recorded: bool = False
+    counter: Callable[[], Counter] = Counter
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +106,7 @@ def run(
     Failed
         If the model cannot be run so.
     """
-    counter = Counter()
+    counter = job.counter()
     try:
         model = twin.copy(job.model)
         prepare(model)
