@@ -175,7 +175,7 @@ def test_the_worst_cause_comes_first_and_is_what_to_measure_next(whole):
     view = describe_footprint(whole)
     (section,) = [s for s in view.details if s.caption.startswith("What each cause")]
     assert section.rows[0].label == whole.tornado()[0].cause
-    assert section.remark.startswith(f"To know more, measure {whole.tornado()[0].cause} next")
+    assert section.remark.startswith(f"Measure next: {whole.tornado()[0].cause} makes ")
 
 
 def test_contributions_stand_apart_and_change_no_other_word(whole):
