@@ -39,6 +39,9 @@ _OPTIONS = (
         "--place", type=unquoted, help="where the electricity comes from: FRA, USA/CA, gcp/europe-west9"
     ),
     argument("--pue", type=pue, help="energy of the building over energy of the devices, 1 to 5"),
+    argument(
+        "--hardware", type=unquoted, help="what it uses, to count its making: 'laptop + monitor', 'A100 SXM'"
+    ),
     argument("-o", "--output", metavar="VAR", type=unquoted, help="put the Run into this variable"),
     argument("--quiet", action="store_true", help="show no card"),
     argument("--no-save", action="store_true", help="keep the run out of the ledger"),
@@ -255,6 +258,7 @@ def _prepared(options: Namespace, source: str) -> Measuring:
         save=not options.no_save,
         place=options.place,
         pue=options.pue,
+        hardware=options.hardware,
         stage=options.stage,
         tags=dict(_pair(text, "--tag data=digits") for text in options.tag),
         source=source,
