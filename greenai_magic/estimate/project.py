@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from numbers import Integral, Real
-from typing import Any
+from typing import Any, cast
 
 from greenai_magic.arithmetic import product, total
 from greenai_magic.errors import SettingError, UnitError
@@ -88,7 +88,11 @@ def _number(text: str, tens: int) -> int | float:
 
 
 def _is_number(value: Any) -> bool:
-    return type(value) is not bool and isinstance(value, Real) and abs(value) <= sys.float_info.max
+    return (
+        type(value) is not bool
+        and isinstance(value, Real)
+        and abs(cast("float", value)) <= sys.float_info.max
+    )
 
 
 def _no_count(what: str, *, rate: bool) -> str:
