@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 import re
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
@@ -87,7 +88,7 @@ def _number(text: str, tens: int) -> int | float:
 
 
 def _is_number(value: Any) -> bool:
-    return type(value) is not bool and isinstance(value, Real) and math.isfinite(value)
+    return type(value) is not bool and isinstance(value, Real) and abs(value) <= sys.float_info.max
 
 
 def _no_count(what: str, *, rate: bool) -> str:

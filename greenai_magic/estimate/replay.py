@@ -15,7 +15,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from greenai_magic.arithmetic import product, ratio, total
+from greenai_magic.arithmetic import product, quotient, ratio, total
 from greenai_magic.errors import FlopError
 from greenai_magic.flops.report import FlopReport
 from greenai_magic.meter.discover import default_meter
@@ -74,6 +74,13 @@ class Replay:
     calls: tuple[TimedCall, ...]
     not_timed: tuple[str, ...]
     report: FlopReport
+
+    @property
+    def flop_per_s(self) -> Quantity:
+        """Rate that this model achieves here, as ``estimate_apriori`` takes it beside ``power``."""
+        work = Quantity(float(self.report.flops), "FLOP", "modelled", self.report.method, name="operations")
+        whole = replace(self.duration, below=0.0, above=0.0)
+        return quotient(work, whole, "FLOP/s", name="rate by operator replay")
 
     def __repr__(self) -> str:
         return f"<Replay {self.report.model}: {self.duration}, {self.energy}>"
