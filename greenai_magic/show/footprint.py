@@ -120,10 +120,15 @@ def footprint_to_text(view: FootprintView) -> str:
     for section in (*view.impacts, *view.details):
         lines += [section.caption, *rows_to_text(section.rows)]
         lines += [wrapped(section.remark)] if section.remark else []
-    if view.matrix:
-        lines += ["Boundary", *(f"  {line}" for line in aligned(view.matrix)), *map(wrapped, view.points)]
     lines += [wrapped(f"note: {note}") for note in view.notes]
-    return "\n".join((*lines, *map(wrapped, _left_out(view))))
+    return "\n".join((*lines, boundary_to_text(view)))
+
+
+def boundary_to_text(view: FootprintView) -> str:
+    """Return what a footprint covers and what it leaves out."""
+    head = ["Boundary"] if view.matrix else []
+    matrix = (f"  {line}" for line in aligned(view.matrix)) if view.matrix else ()
+    return "\n".join((*head, *matrix, *map(wrapped, (*view.points, *_left_out(view)))))
 
 
 def footprint_to_html(view: FootprintView) -> str:
