@@ -349,12 +349,16 @@ def view(clients: pd.DataFrame, by: str | Sequence[str]) -> pd.DataFrame:
         msg = f"A view adds up embodied_g by other columns, not by {', '.join(columns) or 'none'}: name some."
         raise SettingError(msg)
     table = read(clients, "client emissions", others=columns, figures=["embodied_g"], flags=["lower_bound"])
-    blank = {column: table[column].isna() | table[column].isin([""]) for column in columns}
+    blank = {column: table[column].isna() | table[column].map(_is_blank) for column in columns}
     tags = {
         column: table[column].astype(object).mask(missing, UNTAGGED) if missing.any() else table[column]
         for column, missing in blank.items()
     }
     return summed(table.assign(**tags), columns)
+
+
+def _is_blank(tag: object) -> bool:
+    return isinstance(tag, str) and not tag.strip()
 
 
 def _bought(procurement: pd.DataFrame, factors: pd.DataFrame) -> pd.DataFrame:
