@@ -280,13 +280,16 @@ def region_factors(regions: pd.DataFrame, usage: pd.DataFrame) -> pd.DataFrame:
     rows = rows_of(used, "usage", table, "region emissions", REGION_MONTH)
     whole = np.bincount(rows, weights=used["usage_cost"].to_numpy(), minlength=len(table))
     grams = table["embodied_g"].to_numpy()
+    with np.errstate(over="ignore"):
+        factors = grams / np.where(whole > 0, whole, 1.0)
+    something = (grams > 0) | table["lower_bound"].to_numpy()
     refuse(
         table,
-        (whole <= 0) & ((grams > 0) | table["lower_bound"].to_numpy()),
+        (something & (whole == 0)) | np.isinf(factors),
         "region emissions",
-        "has no usage above 0 to share its emissions: add the usage of that region and month",
+        "has no usage above 0, or far too little, to share its emissions: add that of its region and month",
     )
-    return table.assign(usage_cost=whole, factor_g_per_cost=grams / np.where(whole > 0, whole, 1.0))
+    return table.assign(usage_cost=whole, factor_g_per_cost=factors)
 
 
 def client_emissions(usage: pd.DataFrame, factors: pd.DataFrame) -> pd.DataFrame:
@@ -382,10 +385,7 @@ def _bought(procurement: pd.DataFrame, factors: pd.DataFrame) -> pd.DataFrame:
 
 
 def _check_scrapped(bought: pd.DataFrame) -> None:
-    if "scrapped" not in bought:
-        return
-    table = bought[bought["scrapped"].notna()]
-    if len(table):
+    if "scrapped" in bought and len(table := bought[bought["scrapped"].notna()]):
         scrapped = read(table, "procurement", months=["scrapped"])["scrapped"]
         refuse(table, scrapped < table["bought"], "procurement", "is scrapped before it is bought")
 
