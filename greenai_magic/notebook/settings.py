@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from traitlets import Bool, TraitError, TraitType, Unicode, default, observe, validate
+from traitlets import Bool, Dict, TraitError, TraitType, Unicode, default, observe, validate
 from traitlets.config import Config, Configurable
 
 from greenai_magic.errors import SettingError
+from greenai_magic.footprint.gsd import use_gsds
 from greenai_magic.footprint.place import PUE_MAX, checked_pue, known_place
 from greenai_magic.runs.ledger import default_ledger_path
 from greenai_magic.runs.settings import Settings, checked_csv, checked_hardware, use_settings
@@ -58,6 +59,9 @@ class GreenAI(Configurable):
         allow_none=True,
         help="File of the grid's intensity by hour: the start of the hour with its zone, and g CO2e/kWh.",
     ).tag(config=True)
+    gsds = Dict(
+        help="Geometric standard deviations of inputs instead of the usual ones, such as {'pue given': 1.1}.",
+    ).tag(config=True)
     card = Bool(default_value=True, help="Whether a card is shown under a measured cell.").tag(config=True)
 
     @default("ledger")
@@ -98,7 +102,15 @@ class GreenAI(Configurable):
             raise TraitError(str(error)) from None
         return None if path is None else str(path)
 
-    @observe("country", "pue", "ledger", "save", "keep_source", "hardware", "intensity_csv")
+    @validate("gsds")
+    def _known_gsds(self, proposal: Any) -> dict[str, float]:
+        try:
+            use_gsds(proposal["value"])
+        except SettingError as error:
+            raise TraitError(str(error)) from None
+        return dict(proposal["value"])
+
+    @observe("country", "pue", "ledger", "save", "keep_source", "hardware", "intensity_csv", "gsds")
     def _put_in_force(self, _change: Any) -> None:
         use_settings(self.plain())
 
@@ -121,6 +133,7 @@ class GreenAI(Configurable):
             self.keep_source,
             self.hardware,
             Path(self.intensity_csv) if self.intensity_csv else None,
+            dict(self.gsds),
         )
 
 

@@ -5,14 +5,15 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
 from greenai_magic.errors import PlaceError, SettingError
+from greenai_magic.footprint.gsd import use_gsds
 from greenai_magic.footprint.place import checked_pue, known_place
 from greenai_magic.runs.ledger import default_ledger_path
-from greenai_magic.runs.site import equipment, hours_from
+from greenai_magic.runs.site import equipment, hours_from, named_site
 
 T = TypeVar("T")
 
@@ -37,6 +38,8 @@ class Settings:
         What runs use, as ``parts_named`` takes it; None where nobody has said.
     intensity_csv : Path or None
         File of the grid's intensity by hour; None for the yearly factor.
+    gsds : mapping of str to float
+        Geometric standard deviations instead of the table's, as ``footprint.gsd.use_gsds`` takes them.
     problems : tuple of str
         One sentence for each value that was left out because it cannot be used.
     """
@@ -48,6 +51,7 @@ class Settings:
     keep_source: bool = False
     hardware: str | None = None
     intensity_csv: Path | None = None
+    gsds: Mapping[str, float] = field(default_factory=dict)
     problems: tuple[str, ...] = ()
 
 
@@ -142,7 +146,10 @@ def current_settings() -> Settings:
 def use_settings(settings: Settings | None) -> None:
     """Put settings in force; None goes back to the environment's."""
     global _current
+    use_gsds(settings.gsds if settings else {})
     _current = settings
+    # A place has the uncertainties that were in force when it was found.
+    named_site.cache_clear()
 
 
 def _codecarbon(environ: Mapping[str, str], folders: tuple[Path, ...] | None) -> dict[str, str]:

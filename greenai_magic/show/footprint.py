@@ -10,7 +10,7 @@ from greenai_magic.arithmetic import total
 from greenai_magic.footprint.boundary import CRITERIA, SCOPES, STAGES, Boundary, has_meaning
 from greenai_magic.footprint.contributions import contributions_text
 from greenai_magic.footprint.impacts import Footprint, Line
-from greenai_magic.footprint.left_out import MARKET, is_of_co2e
+from greenai_magic.footprint.left_out import ADPE, ADPF, E_WASTE, MARKET, OTHERS
 from greenai_magic.footprint.uncertainty import tornado_text
 from greenai_magic.quantity import Quantity, show
 from greenai_magic.show.rows import (
@@ -32,6 +32,8 @@ from greenai_magic.show.rows import (
 )
 from greenai_magic.show.words import at_least, label, one_line
 
+_OF_OTHER_CRITERIA = ("water", ADPE, ADPF, OTHERS, E_WASTE)
+"""How the names begin of what may be left out without a gram of CO2e missing."""
 _CRITERIA = {"gwp": "CO2e", "adpe": "ADPe", "adpf": "ADPf"}
 """What is not called by its own name."""
 _MARKS = {"not assessed": "?", "not relevant": "–"}
@@ -207,7 +209,7 @@ def _lacks(footprint: Footprint, scope: str) -> bool:
     return any(
         text.startswith(scope) if scope else not text.startswith("scope")
         for text in footprint.not_assessed
-        if is_of_co2e(text)
+        if not text.startswith(_OF_OTHER_CRITERIA)
     )
 
 
@@ -220,7 +222,7 @@ def _state(footprint: Footprint, criterion: str, scopes: Iterable[str]) -> str:
 
 
 def _stage_rows(footprint: Footprint) -> Iterator[Row]:
-    gaps = any(is_of_co2e(text) and text != MARKET for text in footprint.not_assessed)
+    gaps = any(not text.startswith(_OF_OTHER_CRITERIA) and text != MARKET for text in footprint.not_assessed)
     for stage in STAGES:
         lines = [line for line in footprint.gwp_lines if line.stage == stage]
         yield _bounded(stage.capitalize(), _sum(lines, f"CO2e, {stage}"), _items(lines), gaps)

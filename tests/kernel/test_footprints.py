@@ -199,6 +199,18 @@ def test_a_probe_sees_the_names_of_the_function_that_it_is_in_and_braces_are_its
     assert kernel.look("[pair[0] for pair in seen]") == ["[1, 1, 1]"]
 
 
+def test_an_uncertainty_can_be_set_and_one_that_cannot_be_is_told(new_kernel: Callable[..., Kernel]) -> None:
+    kernel = new_kernel(GREENAI_COUNTRY="FRA")
+    kernel.ok(
+        "%carbon --quiet --pue 1.5 1\n%config GreenAI.gsds = {'pue given': 1.2}\n%carbon --quiet --pue 1.5 1"
+    )
+    after, before = kernel.runs()
+    assert after.footprint.place.pue.log_sd == pytest.approx(0.182, abs=0.001)
+    assert after.footprint.place.pue.log_sd > before.footprint.place.pue.log_sd
+    cell = kernel.run("%config GreenAI.gsds = {'pue': 1.2}")
+    assert "did you mean" in cell.traceback + cell.stderr
+
+
 def test_options_of_the_commands_are_completed(kernel: Kernel) -> None:
     assert {"estimate", "probe", "boundary"} <= set(_complete(kernel, "%greenai "))
     assert _complete(kernel, "%greenai estimate --em") == ["--embodied"]

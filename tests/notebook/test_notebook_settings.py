@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 from traitlets import TraitError
 from traitlets.config import Config
 
+from greenai_magic.footprint.place import known_place
 from greenai_magic.notebook.settings import GreenAI, configured
 from greenai_magic.runs.settings import (
     current_settings,
@@ -19,6 +21,7 @@ from greenai_magic.runs.settings import (
     settings_from_environment,
     use_settings,
 )
+from greenai_magic.runs.site import named_site
 
 
 @pytest.fixture(autouse=True)
@@ -149,6 +152,23 @@ def test_hardware_and_hours_are_checked_when_they_are_set(tmp_path: Path) -> Non
     assert (plain.hardware, plain.intensity_csv) == ("laptop + monitor", csv)
     settings.hardware, settings.intensity_csv = " ", ""
     assert (settings.hardware, settings.intensity_csv) == (None, None)
+
+
+def test_uncertainties_that_are_set_are_those_of_every_figure_from_then_on() -> None:
+    settings, _ = configured({}, {})
+    wide = known_place("FRA").adpe.log_sd
+    settings.gsds = {"resources": 1.1, "lifetime": 1}
+    assert current_settings().gsds == {"resources": 1.1, "lifetime": 1}
+    assert known_place("FRA").adpe.log_sd == pytest.approx(math.log(1.1))
+    assert named_site("FRA", None, "laptop").place.adpe.log_sd == pytest.approx(math.log(1.1))
+    for wrong, told in (({"resorces": 1.2}, "did you mean"), ({"wue": 0.5}, "cannot be 0.5")):
+        with pytest.raises(TraitError, match=told):
+            settings.gsds = wrong
+    assert settings.gsds == {"resources": 1.1, "lifetime": 1}
+    assert known_place("FRA").adpe.log_sd == pytest.approx(math.log(1.1))
+    use_settings(None)
+    assert known_place("FRA").adpe.log_sd == wide > math.log(1.1)
+    assert named_site("FRA", None, "laptop").place.adpe.log_sd == wide
 
 
 def test_a_truth_is_no_pue() -> None:
