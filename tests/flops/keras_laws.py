@@ -178,7 +178,15 @@ def sentences():
         "key": lambda: keras_engine.count(_built(Asks()), {"a": (2, 4)}),
         "python's if": lambda: keras_engine.count(_built(Decides()), (2, 4)),
         "branches": lambda: keras_engine.count(_built(Branches()), (2, 4)),
-        "train step": lambda: keras_engine.count(Net(), (2, 8), train_step=True),
+        "no loss": lambda: keras_engine.count(Net(), (2, 8), train_step=True, optimiser="sgd"),
+        "no optimiser": lambda: keras_engine.count(Net(), (2, 8), train_step=True, loss="mse"),
+        "no such optimiser": lambda: keras_engine.count(
+            Net(), (2, 8), train_step=True, loss="mse", optimiser="no"
+        ),
+        "no such loss": lambda: keras_engine.count(
+            Net(), (2, 8), train_step=True, loss="no", optimiser="sgd"
+        ),
+        "a layer": lambda: keras_engine.count(layers.Dense(3), (2, 8), train_step=True, loss="mse"),
     }
     said = {}
     for name, attempt in tries.items():

@@ -68,22 +68,15 @@ class Recorder(TorchDispatchMode):
         self._alive: list[Any] = []
 
     @contextlib.contextmanager
-    def inside(self, path: str) -> Iterator[None]:
-        """Say that a layer is at work."""
+    def inside(self, path: str, phase: Phase | None = None) -> Iterator[None]:
+        """Say which layer is at work, ``""`` for none, and that another phase has begun."""
+        before, self._phase = self._phase, phase or self._phase
         self._inside.append(path)
         try:
             yield
         finally:
             self._inside.pop()
-
-    @contextlib.contextmanager
-    def backward(self) -> Iterator[None]:
-        """Say that gradients are computed."""
-        self._phase = "backward"
-        try:
-            yield
-        finally:
-            self._phase = "forward"
+            self._phase = before
 
     def tell(self, tally: Tally, made: Iterable[Any]) -> None:
         """Count what the tensors in ``made`` depend on; those that are None are left out."""
