@@ -14,6 +14,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from greenai_magic.flops.formulas import Cost, Shape
 from greenai_magic.flops.report import Phase, Row, Uncounted
 from greenai_magic.flops.torch.fake import FAKE_KERNELS
+from greenai_magic.flops.torch.foreign import ForeignTensors
 from greenai_magic.flops.torch.memory import LiveBytes
 from greenai_magic.flops.torch.plan import (
     Plan,
@@ -45,6 +46,8 @@ class Counter(TorchDispatchMode):
         Let all through uncounted.
     memory : LiveBytes
         Bytes of the tensors that were made.
+    foreign : ForeignTensors or None
+        Keeps the contents of tensors that are none of the model's, before they are written over.
     output_shapes : dict of str to tuple of int
         Of each attached module's last call.
     """
@@ -56,6 +59,7 @@ class Counter(TorchDispatchMode):
         self.phase: Phase = "forward"
         self.muted = False
         self.memory = LiveBytes()
+        self.foreign: ForeignTensors | None = None
         self.output_shapes: dict[str, Shape] = {}
         self._inside: list[tuple[str, tuple[Shape, ...]]] = []
         self._recurrent: set[str] = set()
@@ -137,10 +141,13 @@ class Counter(TorchDispatchMode):
                 return out
         if not self.muted:
             place = self._place()
+        if self.foreign is not None:
+            self.foreign.keep(func, args, named)
         stand_in = FAKE_KERNELS.get(func) if args and isinstance(args[0], FakeTensor) else None
         out = stand_in(args) if stand_in else func(*args, **named)
         if not self.muted:
-            self.memory.note(out, forward=place[1] == "forward")
+            if not getattr(func, "is_view", False):  # a view of what is not the model's makes nothing
+                self.memory.note(out, forward=place[1] == "forward")
             if plan.way != "view":
                 self._count(func, place, args, named, out)
         return out
