@@ -219,6 +219,12 @@ def test_what_cannot_be_counted_is_said_in_one_sentence(law):
     assert not any("\n" in sentence or "\x1b" in sentence for sentence in said.values() if sentence)
 
 
+def test_a_failure_is_a_sentence_and_writes_to_no_log_but_the_users(law):
+    result = law("logged")
+    assert result["said"].startswith("Speaks cannot be followed on inputs 2 x 3 float32 (")
+    assert result["written"] == ["the user's"]
+
+
 def test_a_batch_of_nothing_is_not_taken_for_one(law):
     assert law("empty_batch") == [["0 x 4 float32", 0], ["1 x 4 float32", 4 * 3]]
 

@@ -24,6 +24,7 @@ def count(call: Call, tally: Tally) -> None:
     from torch.nn.attention import SDPBackend, sdpa_kernel
 
     from greenai_magic.flops.keras.torch_recorder import Recorder
+    from greenai_magic.flops.torch.world import quiet_log
 
     def inside(scope: str) -> contextlib.AbstractContextManager[None]:
         path = call.tree.path_in(scope)
@@ -33,6 +34,7 @@ def count(call: Call, tally: Tally) -> None:
         return entered
 
     with (
+        quiet_log(),
         torch.set_grad_enabled(call.differentiates),
         torch.random.fork_rng(devices=[]),
         _seeds_unread(),

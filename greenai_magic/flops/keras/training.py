@@ -111,7 +111,7 @@ class Step:
     def loss_of(self, model: Any, arguments: Any, outputs: Any, train: bool) -> Any:  # noqa: FBT001
         """Return the loss, scaled as the optimiser wants it, of a model that is being traced."""
         args, kwargs, targets = arguments
-        y, weights, *_ = (*targets, None, None)
+        y, weights = [*targets, None, None][:2]
         kept = vars(model).get("_compile_loss")
         # Not by assignment, of which Keras keeps account.
         vars(model)["_compile_loss"] = self.loss
