@@ -56,6 +56,7 @@ def _found(report):
             [m.path, m.class_name, list(m.output_shape), m.params, m.trainable_params] for m in report.modules
         ],
         "notes": list(report.notes),
+        "activations": [report.activation_bytes, report.peak_activation_bytes],
         "inputs": report.inputs,
     }
 

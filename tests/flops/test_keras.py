@@ -170,6 +170,12 @@ def test_half_precision_weights_take_half_the_bytes(case):
     assert case("half_precision")["forward"]["weight_bytes"] == 4 * (32 * 16 + 16 + 4 * 16) + 2 * (16 * 4 + 4)
 
 
+def test_what_no_two_backends_would_hold_is_not_assessed_and_said_so(case):
+    counted = case("mlp")["forward"]
+    assert counted["activations"] == [None, None]
+    assert any("Activation memory is not assessed" in note for note in counted["notes"])
+
+
 def test_a_trained_model_is_as_it_was(law):
     result = law("untouched")
     assert result["differs"] == []

@@ -26,6 +26,10 @@ ELEMENTWISE_DIFFERS = (
     "Multiply-adds are the same whatever Keras' backend; elementwise work is what {backend} executes, before "
     "its compiler fuses it."
 )
+MEMORY_DIFFERS = (
+    "Activation memory is not assessed: which tensors are made, and which of them live at once, is up to "
+    "each backend and its compiler."
+)
 DATA_DECIDES = "its course depends on the data, and shapes have none"
 NOTHING_TO_TRAIN = "No weight is trainable, so that there is no backward pass."
 
@@ -115,6 +119,7 @@ def _count(call: Call, recipe: Recipe | None) -> FlopReport:
     except _TROUBLE as error:
         raise FlopError(_sentence(call, error)) from error
     tally.note(ELEMENTWISE_DIFFERS.format(backend=name))
+    tally.note(MEMORY_DIFFERS)
     if call.backward and not call.trainable:
         tally.note(NOTHING_TO_TRAIN)
     return _report(call, tally)
