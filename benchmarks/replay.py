@@ -28,7 +28,7 @@ sys.path.append(str(report.HERE.parent / "tests" / "flops"))
 
 Figures = dict[str, float]
 PASSES = {"forward pass": False, "forward and backward pass": True}
-_RUNS_S = 0.3
+_RUNS_S = 0.5
 _TARGET = 0.15
 
 
@@ -36,8 +36,8 @@ def main() -> None:
     """Run all and keep the results; those of some models only are printed."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--models", nargs="*", help="some only: nothing is kept")
-    parser.add_argument("--repetitions", type=int, default=2)
-    parser.add_argument("--budget", type=float, default=3.0, help="seconds of each prediction")
+    parser.add_argument("--repetitions", type=int, default=3)
+    parser.add_argument("--budget", type=float, default=5.0, help="seconds of each prediction")
     options = parser.parse_args()
     about = report.machine(sys.executable, ("greenai-magic", "torch", "transformers", "torchvision"), ())
     torch.set_num_threads(1)

@@ -100,28 +100,13 @@ def test_the_interval_is_that_of_the_measured_errors_and_of_python_between_calls
     assert (duration.below, duration.above) == pytest.approx((calling_s, BETWEEN_CALLS * calling_s))
 
 
-def _kept():
-    """Return what the kept benchmark found, by pass and size."""
-    passes = json.loads(RESULTS.read_text())["figures"]
-    return {
-        (told, size): [*found.values()] for told, sizes in passes.items() for size, found in sizes.items()
-    }
-
-
 def test_the_error_of_replay_is_that_of_the_kept_benchmark():
-    usual = [model for (_, size), found in _kept().items() if size == "usual sizes" for model in found]
+    passes = json.loads(RESULTS.read_text())["figures"].values()
+    usual = [model for sizes in passes for model in sizes["usual sizes"].values()]
     errors = [math.log(model["replay_s"] / model["real_s"]) for model in usual]
     assert len(errors) >= 2 * 15
     rms = math.sqrt(statistics.mean(error**2 for error in errors))
     assert 0.5 * REPLAY_LOG_SD < rms <= REPLAY_LOG_SD
-
-
-def test_intervals_held_the_real_time_in_the_kept_benchmark():
-    held = [
-        model["low_s"] <= model["real_s"] <= model["high_s"] for found in _kept().values() for model in found
-    ]
-    assert len(held) > 60
-    assert statistics.mean(held) >= 0.95
 
 
 def test_a_model_without_data_is_replayed(meter):
