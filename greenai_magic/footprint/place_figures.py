@@ -8,7 +8,7 @@ from functools import cache
 from typing import Literal
 
 from greenai_magic.footprint.declared import pue_log_sd
-from greenai_magic.footprint.gsd import gsd
+from greenai_magic.footprint.gsd import Gsd, gsd
 from greenai_magic.footprint.place_names import Row, clouds, grids, place_row, providers, resources
 from greenai_magic.quantity import Z95, Basis, Quantity
 
@@ -92,22 +92,22 @@ def ewif_of_any(country: str) -> Quantity:
 
 def adpe(country: str) -> Quantity:
     """Return the minerals and metals that a country's electricity depletes, in g Sb eq/kWh."""
-    return _resource("adpe_g_sb_eq_per_kwh", country, "g Sb eq/kWh", "ADPe of electricity")
+    return _resource("adpe_g_sb_eq_per_kwh", country, "g Sb eq/kWh", "ADPe of electricity", gsd("resources"))
 
 
 def adpf(country: str) -> Quantity:
     """Return the fossil resources that a country's electricity depletes, in MJ/kWh."""
-    return _resource("adpf_mj_per_kwh", country, "MJ/kWh", "ADPf of electricity")
+    return _resource("adpf_mj_per_kwh", country, "MJ/kWh", "ADPf of electricity", gsd("resources"))
 
 
 @cache
-def _resource(column: str, country: str, unit: str, name: str) -> Quantity:
+def _resource(column: str, country: str, unit: str, name: str, error: Gsd) -> Quantity:
     """Return the country's own figure, or the median of all countries where it has none."""
     rows, cause = resources(), f"{name} {country}"
     if country in rows:
         row = rows[country]
         source = f"{row['source']}, {place_row(country)['name']}, {row['year']} ({row['licence']})"
-        spread = {cause: gsd("resources").log_sd}
+        spread = {cause: error.log_sd}
         return Quantity(float(row[column]), unit, "declared", source, spread, name=name)
     row = next(iter(rows.values()))
     known = [float(row[column]) for row in rows.values()]
