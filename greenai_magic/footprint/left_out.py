@@ -70,3 +70,8 @@ def unassessed(place: Place, boundary: Boundary) -> Iterator[str]:
         (lacks("3", "end of life", "e-waste"), E_WASTE),
     ]
     return (text for left_out, text in named if left_out)
+
+
+def is_of_co2e(text: str) -> bool:
+    """Return whether what this names may have added to the CO2e, and not to other criteria alone."""
+    return not text.startswith(("water", ADPE, ADPF, OTHERS, E_WASTE))

@@ -12,12 +12,13 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
+from pathlib import Path
 from types import TracebackType
 from typing import Any, TypeVar, cast, overload
 
 from greenai_magic.errors import GreenAIError, SettingError
-from greenai_magic.footprint.impacts import Footprint, assess
-from greenai_magic.footprint.place import Place, find_place
+from greenai_magic.footprint.impacts import Footprint, Line
+from greenai_magic.footprint.place import Place
 from greenai_magic.meter.discover import default_meter
 from greenai_magic.meter.measurement import Measurement
 from greenai_magic.meter.meter import Meter, Window
@@ -27,7 +28,8 @@ from greenai_magic.runs import clerk
 from greenai_magic.runs.ledger import Ledger
 from greenai_magic.runs.run import Run, Status
 from greenai_magic.runs.session import session_id
-from greenai_magic.runs.settings import current_settings
+from greenai_magic.runs.settings import Settings, current_settings
+from greenai_magic.runs.site import Site, hours_from, named_site, placed_site
 
 F = TypeVar("F", bound=Callable[..., Any])
 FLUSH_S = 1.5
@@ -41,8 +43,10 @@ class Labels:
 
     name: str = ""
     save: bool = True
-    place: str | None = None
+    place: str | Place | None = None
     pue: float | None = None
+    hardware: str | None = None
+    intensity_csv: str | Path | None = None
     stage: str = ""
     tags: Mapping[str, str] = field(default_factory=dict)
     source: str | None = None
@@ -57,11 +61,10 @@ class Measuring:
     def __init__(self, labels: Labels) -> None:
         settings = current_settings()
         self._labels = labels
-        self._where = labels.place or settings.country, settings.pue if labels.pue is None else labels.pue
-        self._place = _place(*self._where)
+        self._site, trouble = _site(labels, settings)
         self._ledger = clerk.ledger_at(settings.ledger) if labels.save and settings.save else None
         self._keep_source = settings.keep_source
-        self._notes = settings.problems
+        self._notes = (*settings.problems, *trouble)
         self._window: Window | None = None
         self._status: Status = "running"
         self._scores: dict[str, float] = {}
@@ -88,7 +91,7 @@ class Measuring:
         self._id = os.urandom(16).hex()
         self._started_at = datetime.now(timezone.utc)
         self._meter = meter = default_meter()
-        self._try(lambda ledger: ledger.write(self._as_run(*_nothing_seen(meter, *self._where), "running")))
+        self._try(lambda ledger: ledger.write(self._as_run(*_nothing_seen(meter, self._site), "running")))
         self._saved_s = time.monotonic()
         self._window = meter.open(self._go_on if self._ledger is not None else None)
 
@@ -148,7 +151,7 @@ class Measuring:
 
     @property
     def gwp_g(self) -> Quantity:
-        """Grams of CO2e of the electricity, location-based."""
+        """Grams of CO2e of the electricity, location-based, and of the making of the hardware named."""
         return self.run.footprint.gwp
 
     @property
@@ -227,7 +230,7 @@ class Measuring:
             return
         self._saved_s = now_s
         duration, machine = window.so_far()
-        gwp = assess(machine, self._place).gwp
+        gwp = self._site.so_far(duration, machine).gwp
         self._try(lambda ledger: ledger.go_on(self._id, duration, machine, gwp))
 
     def _keep(self) -> None:
@@ -241,7 +244,8 @@ class Measuring:
         measurement = self._opened().measure()
         notes = (*measurement.notes, *self._notes, *filter(None, [trouble]))
         measurement = replace(measurement, notes=notes)
-        return self._as_run(measurement, assess(measurement.machine, self._place), self._status)
+        footprint = self._site.footprint(measurement, self._started_at)
+        return self._as_run(measurement, footprint, self._status)
 
     def _as_run(self, measurement: Measurement, footprint: Footprint, status: Status) -> Run:
         labels = self._labels
@@ -258,6 +262,7 @@ class Measuring:
             source_hash=hashlib.sha256(labels.source.encode()).hexdigest() if labels.source else "",
             source=labels.source if self._keep_source else None,
             session=_session(self._pid),
+            hardware=self._site.hardware,
         )
 
 
@@ -266,8 +271,10 @@ def measure(
     name: str | None = None,
     *,
     save: bool = True,
-    place: str | None = None,
+    place: str | Place | None = None,
     pue: float | None = None,
+    hardware: str | None = None,
+    intensity_csv: str | Path | None = None,
     stage: str = "",
     tags: Mapping[str, str] | None = None,
 ) -> Measuring: ...
@@ -283,6 +290,8 @@ def measure(
     save: bool = True,
     place: Any = None,
     pue: float | None = None,
+    hardware: Any = None,
+    intensity_csv: Any = None,
     stage: str = "",
     tags: Any = None,
 ) -> Any:
@@ -296,10 +305,16 @@ def measure(
         Of the run; a decorated function's own name by default.
     save : bool
         Whether the ledger keeps the run.
-    place : str, optional
-        Where the electricity comes from: ``"FRA"``, ``"USA/CA"``, ``"gcp/europe-west9"``.
+    place : str or Place, optional
+        Where the electricity comes from: ``"FRA"``, ``"USA/CA"``, ``"gcp/europe-west9"``, or a place with
+        factors of its own, such as ``grid.live.live_place`` gives.
     pue : float, optional
         Energy of the building over energy of the devices, 1 to 5.
+    hardware : str, optional
+        What the run uses, whose making is counted: ``"laptop + monitor"``, ``"8 A100 SXM + gpu server"``.
+    intensity_csv : str or Path, optional
+        The grid's intensity by hour: a file of two columns, as ``footprint.hourly.read_hourly`` takes it.
+        Hours that it lacks have the place's yearly factor.
     stage : str
         ``"training"``, ``"evaluation"``...
     tags : mapping of str to str, optional
@@ -314,16 +329,30 @@ def measure(
     Raises
     ------
     SettingError
-        If ``pue``, ``place`` or ``tags`` cannot be one.
+        If ``pue``, ``place``, ``hardware``, ``intensity_csv`` or ``tags`` cannot be one.
     GreenAIError
         If what is decorated is a generator.
     """
     text = name if isinstance(name, str) else ""
-    if not isinstance(tags or {}, Mapping) or not isinstance(place or "", str):
+    if not isinstance(tags or {}, Mapping) or not isinstance(place or "", str | Place):
         msg = 'measure() takes tags as a dict, {"data": "digits"}, and a place by its name, "FRA".'
         raise SettingError(msg)
+    if not isinstance(hardware or "", str) or not isinstance(intensity_csv or "", str | Path):
+        msg = 'measure() takes hardware as text, "laptop + monitor", and intensity_csv as the path of a file.'
+        raise SettingError(msg)
     words = {str(key): str(value) for key, value in (tags or {}).items()}
-    measuring = Measuring(Labels(text, save=save, place=place, pue=pue, stage=str(stage), tags=words))
+    measuring = Measuring(
+        Labels(
+            text,
+            save=save,
+            place=place,
+            pue=pue,
+            hardware=hardware,
+            intensity_csv=intensity_csv,
+            stage=str(stage),
+            tags=words,
+        )
+    )
     return measuring if name is None or isinstance(name, str) else measuring(name)
 
 
@@ -341,9 +370,24 @@ def last_run() -> Run | None:
     return _last.run if _last is not None else None
 
 
-@functools.lru_cache(maxsize=64)
-def _place(name: str | None, pue: float | None) -> Place:
-    return find_place(name, pue=pue)
+def _site(labels: Labels, settings: Settings) -> tuple[Site, tuple[str, ...]]:
+    """Return where a run takes place, and why its hours are not counted where a setting asks for them."""
+    hardware = (settings.hardware or "") if labels.hardware is None else labels.hardware.strip()
+    if isinstance(labels.place, Place):
+        site = placed_site(labels.place, labels.pue, hardware)
+    else:
+        pue = settings.pue if labels.pue is None else labels.pue
+        site = named_site(labels.place or settings.country, pue, hardware)
+    path = labels.intensity_csv or settings.intensity_csv
+    if path is None:
+        return site, ()
+    try:
+        return replace(site, hourly=hours_from(Path(path))), ()
+    except SettingError as error:
+        if labels.intensity_csv:
+            raise
+        # A file that has gone since it was set must not stop anybody's work.
+        return site, (f"The yearly factor of the grid is used: {error}",)
 
 
 @functools.lru_cache(maxsize=1)
@@ -352,14 +396,16 @@ def _session(_pid: int) -> str:
 
 
 @functools.lru_cache(maxsize=8)
-def _nothing_seen(meter: Meter, place: str | None, pue: float | None) -> tuple[Measurement, Footprint]:
+def _nothing_seen(meter: Meter, site: Site) -> tuple[Measurement, Footprint]:
     """Return what is known of a run that was killed before it was saved again."""
     most_j = LOST_S * sum(counter.rated_w for counter in meter.counters)
     source = f"nothing saved yet: at most the rated power for {LOST_S:g} s"
     machine = Quantity(0.0, "J", "modelled", source, above=most_j, name="machine energy")
     duration = Quantity(0.0, "s", name="duration")
     measurement = Measurement(duration, machine, {}, None, None, Trace(()), meter.notes)
-    return measurement, assess(machine, _place(place, pue))
+    gwp = replace(site.so_far(duration, machine).gwp, formula="", inputs=())
+    # It is written while the user waits, and assessed again by who reads it: the total will do.
+    return measurement, Footprint((Line("2 location-based", "use", "gwp", gwp),), (), site.place)
 
 
 _last: Measuring | None = None

@@ -66,7 +66,7 @@ class Odd(nn.Module):
 
 
 def _replay(model, inputs, meter, **options) -> Replay:
-    return replay(model, inputs, meter=meter, budget_s=options.pop("budget_s", 0.2), **options)
+    return replay(model, inputs, meter=meter, budget_s=options.pop("budget_s", 20.0), **options)
 
 
 def _mlp(layers: int) -> nn.Module:
@@ -168,6 +168,7 @@ def test_what_was_not_timed_is_named_and_widens_the_interval(meter):
         (Bag(1), BAG, {}, "not aten._embedding_bag"),
         (Odd(), torch.randn(4), {}, "not greenai_test.odd"),  # nobody knows what others' do with any data
         (_mlp(2), (4, 8), {"memory_bytes": 10}, "not aten.addmm"),
+        (nn.Linear(1, 4096), (1, 1), {"memory_bytes": 16_000}, "not aten.addmm"),
     ],
 )
 def test_with_less_than_half_of_the_work_there_is_no_figure(meter, model, inputs, options, why):

@@ -136,6 +136,21 @@ def test_a_blank_is_nothing_said(blank: str) -> None:
     assert GreenAI(ledger=blank).ledger == GreenAI().ledger
 
 
+def test_hardware_and_hours_are_checked_when_they_are_set(tmp_path: Path) -> None:
+    csv = tmp_path / "hours.csv"
+    csv.write_text("2025-01-31T14:00+00:00,20\n")
+    settings, _ = configured({}, {})
+    settings.hardware, settings.intensity_csv = "laptop + monitor", str(csv)
+    with pytest.raises(TraitError, match="did you mean laptop"):
+        settings.hardware = "labtop"
+    with pytest.raises(TraitError, match=r"gone\.csv cannot be read"):
+        settings.intensity_csv = str(tmp_path / "gone.csv")
+    plain = current_settings()
+    assert (plain.hardware, plain.intensity_csv) == ("laptop + monitor", csv)
+    settings.hardware, settings.intensity_csv = " ", ""
+    assert (settings.hardware, settings.intensity_csv) == (None, None)
+
+
 def test_a_truth_is_no_pue() -> None:
     with pytest.raises(TraitError, match="a number from 1"):
         GreenAI(pue=True)
