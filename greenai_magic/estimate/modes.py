@@ -16,7 +16,15 @@ from greenai_magic.estimate.compat import (
     mlco2_watts,
 )
 from greenai_magic.estimate.hardware import Device, find_device
-from greenai_magic.estimate.inputs import HOUR_S, Figure, declared, how_many, rated_power, rest_of_machine
+from greenai_magic.estimate.inputs import (
+    HOUR_S,
+    Figure,
+    declared,
+    declared_load,
+    how_many,
+    rated_power,
+    rest_of_machine,
+)
 from greenai_magic.footprint.contributions import Contribution
 from greenai_magic.footprint.impacts import Footprint, Line, Scope, assess
 from greenai_magic.footprint.place import Place
@@ -120,7 +128,7 @@ def _mlco2(job: Job, place: Place, region: str) -> _Printed:
 
 def _green_algorithms(job: Job, place: Place) -> _Printed:
     ratio = place.pue.value if job.pue is not None else DEFAULT_PUE["v3.0"]
-    load = 1.0 if job.load is None else declared(job.load, "1", "load").value
+    load = 1.0 if job.load is None else declared_load(job.load).value
     memory_gb = 0.0 if job.memory_gb is None else declared(job.memory_gb, "GB", "memory").value
     repeats = declared(job.repeats, "1", "repeats").value
     device: str | float | None = _declared_watts(job)

@@ -280,13 +280,16 @@ def region_factors(regions: pd.DataFrame, usage: pd.DataFrame) -> pd.DataFrame:
     rows = rows_of(used, "usage", table, "region emissions", REGION_MONTH)
     whole = np.bincount(rows, weights=used["usage_cost"].to_numpy(), minlength=len(table))
     grams = table["embodied_g"].to_numpy()
+    with np.errstate(over="ignore"):
+        factors = grams / np.where(whole > 0, whole, 1.0)
+    something = (grams > 0) | table["lower_bound"].to_numpy()
     refuse(
         table,
-        (whole <= 0) & ((grams > 0) | table["lower_bound"].to_numpy()),
+        (something & (whole == 0)) | np.isinf(factors),
         "region emissions",
-        "has no usage above 0 to share its emissions: add the usage of that region and month",
+        "has no usage above 0, or far too little, to share its emissions: add that of its region and month",
     )
-    return table.assign(usage_cost=whole, factor_g_per_cost=grams / np.where(whole > 0, whole, 1.0))
+    return table.assign(usage_cost=whole, factor_g_per_cost=factors)
 
 
 def client_emissions(usage: pd.DataFrame, factors: pd.DataFrame) -> pd.DataFrame:
@@ -349,12 +352,16 @@ def view(clients: pd.DataFrame, by: str | Sequence[str]) -> pd.DataFrame:
         msg = f"A view adds up embodied_g by other columns, not by {', '.join(columns) or 'none'}: name some."
         raise SettingError(msg)
     table = read(clients, "client emissions", others=columns, figures=["embodied_g"], flags=["lower_bound"])
-    blank = {column: table[column].isna() | table[column].isin([""]) for column in columns}
+    blank = {column: table[column].isna() | table[column].map(_is_blank) for column in columns}
     tags = {
         column: table[column].astype(object).mask(missing, UNTAGGED) if missing.any() else table[column]
         for column, missing in blank.items()
     }
     return summed(table.assign(**tags), columns)
+
+
+def _is_blank(tag: object) -> bool:
+    return isinstance(tag, str) and not tag.strip()
 
 
 def _bought(procurement: pd.DataFrame, factors: pd.DataFrame) -> pd.DataFrame:
@@ -378,10 +385,7 @@ def _bought(procurement: pd.DataFrame, factors: pd.DataFrame) -> pd.DataFrame:
 
 
 def _check_scrapped(bought: pd.DataFrame) -> None:
-    if "scrapped" not in bought:
-        return
-    table = bought[bought["scrapped"].notna()]
-    if len(table):
+    if "scrapped" in bought and len(table := bought[bought["scrapped"].notna()]):
         scrapped = read(table, "procurement", months=["scrapped"])["scrapped"]
         refuse(table, scrapped < table["bought"], "procurement", "is scrapped before it is bought")
 

@@ -95,10 +95,14 @@ def _figures(table: pd.DataFrame, name: str, column: str, *, lacks: bool) -> Any
 def _periods(table: pd.DataFrame, name: str, column: str) -> Any:
     import pandas as pd
 
-    text = table[column].astype(object).map(str)
+    if table[column].dtype == pd.PeriodDtype("M") and table[column].notna().all():
+        return table[column]
+    # Months repeat: each is read once.
+    codes, months = pd.factorize(table[column], use_na_sentinel=False)
+    text = pd.Series(months, dtype=object).map(str)
     wrong = ~text.str.fullmatch(_MONTH).astype(bool)
-    refuse(table, wrong, name, f"has the {column} {{}}: write a month as 2024-05", [column])
-    return pd.Series(pd.PeriodIndex(text.str[:7], freq="M"), index=table.index)
+    refuse(table, wrong.to_numpy()[codes], name, f"has the {column} {{}}: write a month as 2024-05", [column])
+    return pd.Series(pd.PeriodIndex(text.str[:7], freq="M")[codes], index=table.index)
 
 
 def refuse(table: pd.DataFrame, wrong: Any, name: str, fault: str, shown: Sequence[str] = ()) -> None:

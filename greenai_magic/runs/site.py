@@ -49,7 +49,13 @@ class Site:
         place = self._place_of(measurement, started_at)
         note = old_factor_note(place, started_at.date())
         lines = lines_of(self.parts, measurement.duration)
-        return assess(measurement.machine, place, lines, notes=(note,) if note else ())
+        return assess(
+            measurement.machine,
+            place,
+            lines,
+            activity=_activity(measurement),
+            notes=(note,) if note else (),
+        )
 
     def _place_of(self, measurement: Measurement, started_at: datetime) -> Place:
         if self.hourly is None:
@@ -61,6 +67,13 @@ class Site:
         # The trace's clock stands still while the machine sleeps; what comes after is placed that much early.
         times_s = [started_at.timestamp() + time_s for time_s in trace.times_s]
         return at_hours(self.place, self.hourly, times_s, curve)
+
+
+def _activity(measurement: Measurement) -> dict[str, Quantity]:
+    """Return what the energy was made from, as estimates tell it: a window of no length has no power."""
+    if not measurement.duration.value:
+        return {}
+    return {"device_time": measurement.duration, "power": measurement.mean_power}
 
 
 @functools.lru_cache(maxsize=64)

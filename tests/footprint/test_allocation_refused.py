@@ -114,13 +114,16 @@ def test_overhead_that_no_usage_would_carry_is_refused():
         client_usage(USAGE, more)
 
 
-@pytest.mark.parametrize(("whole_g", "lower_bound"), [(1.0, False), (1.0, True), (0.0, True)])
-def test_emissions_that_no_usage_would_carry_are_refused(whole_g, lower_bound):
+@pytest.mark.parametrize(
+    ("whole_g", "lower_bound", "cost"),
+    [(1.0, False, 0.0), (1.0, True, 0.0), (0.0, True, 0.0), (1.0, False, 5e-324)],
+)
+def test_emissions_that_no_usage_would_carry_are_refused(whole_g, lower_bound, cost):
     regions = pd.DataFrame(
         {"region": ["france"], "period": "2021-06", "embodied_g": whole_g, "lower_bound": lower_bound}
     )
     with pytest.raises(GreenAIError, match="Row 0 of the region emissions table has no usage above 0"):
-        region_factors(regions, client_usage(USAGE.assign(direct_cost=0.0)))
+        region_factors(regions, client_usage(USAGE.assign(direct_cost=cost)))
 
 
 def test_usage_in_a_region_without_hardware_is_not_zero():
