@@ -69,6 +69,7 @@ class Measuring:
         self._status: Status = "running"
         self._scores: dict[str, float] = {}
         self._trouble = ""
+        self._assessed: tuple[Measurement, Footprint] | None = None
 
     def start(self) -> None:
         """Write the ledger's first row and open the window; the caller's code comes next.
@@ -242,10 +243,13 @@ class Measuring:
 
     def _noted(self, trouble: str) -> Run:
         measurement = self._opened().measure()
+        # What has ended is measured once, and so it is assessed once.
+        assessed = self._assessed
+        if assessed is None or assessed[0] is not measurement:
+            assessed = measurement, self._site.footprint(measurement, self._started_at)
+            self._assessed = assessed
         notes = (*measurement.notes, *self._notes, *filter(None, [trouble]))
-        measurement = replace(measurement, notes=notes)
-        footprint = self._site.footprint(measurement, self._started_at)
-        return self._as_run(measurement, footprint, self._status)
+        return self._as_run(replace(measurement, notes=notes), assessed[1], self._status)
 
     def _as_run(self, measurement: Measurement, footprint: Footprint, status: Status) -> Run:
         labels = self._labels

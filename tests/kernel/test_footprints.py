@@ -11,6 +11,7 @@ pytestmark = pytest.mark.kernel
 
 
 STEP = "def step(n=1):\n    return sum(range(1_000_000 * n))"
+INTERRUPT = "import os, signal; os.kill(os.getpid(), signal.SIGINT)"
 FAILS = "calls = []\ndef fails():\n    calls.append(step())\n    if len(calls) > 5: {failure}"
 
 
@@ -141,9 +142,7 @@ def test_a_probe_says_what_the_job_will_take_and_later_how_well_it_told(
     assert "did not come to its end" in kernel.run("%greenai probe --score").stderr
 
 
-@pytest.mark.parametrize(
-    ("failure", "status"), [("1 / 0", "error"), ("raise KeyboardInterrupt", "interrupted")]
-)
+@pytest.mark.parametrize(("failure", "status"), [("1 / 0", "error"), (INTERRUPT, "interrupted")])
 def test_what_fails_in_a_probe_is_the_user_s_and_the_steps_before_are_kept(
     kernel: Kernel, failure: str, status: str
 ) -> None:
@@ -209,6 +208,18 @@ def test_an_uncertainty_can_be_set_and_one_that_cannot_be_is_told(new_kernel: Ca
     assert after.footprint.place.pue.log_sd > before.footprint.place.pue.log_sd
     cell = kernel.run("%config GreenAI.gsds = {'pue': 1.2}")
     assert "did you mean" in cell.traceback + cell.stderr
+
+
+@pytest.mark.parametrize("before", ["", "import matplotlib.pyplot as plt\nplt.figure(); plt.close()"])
+def test_a_figure_at_the_end_of_a_cell_is_drawn_whether_pyplot_is_there_or_not(
+    new_kernel: Callable[..., Kernel], before: str
+) -> None:
+    kernel = new_kernel()
+    kernel.ok(f"{before}\nfrom greenai_magic.show.plots import tornado_plot")
+    kernel.ok("%greenai estimate --device V100S --hours 1 --place FRA -o f")
+    cell = kernel.ok("tornado_plot(f)")
+    (drawn,) = [output["data"] for output in cell.outputs if "data" in output]
+    assert "image/png" in drawn
 
 
 def test_options_of_the_commands_are_completed(kernel: Kernel) -> None:
