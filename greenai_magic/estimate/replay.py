@@ -127,7 +127,10 @@ def replay(
     """
     torch = sys.modules.get("torch")
     if torch is None or not isinstance(model, torch.nn.Module):
-        msg = f"A {type(model).__name__} is no PyTorch module: only the operators of one can be replayed."
+        msg = (
+            f"A {type(model).__name__} is no PyTorch module, and only operators of one are timed here: "
+            "name a device to estimate by its data sheet."
+        )
         raise FlopError(msg)
     from greenai_magic.estimate.replay_loop import time_calls, work
     from greenai_magic.flops.torch.calls import operator_calls

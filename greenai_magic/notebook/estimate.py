@@ -18,8 +18,10 @@ from greenai_magic.notebook.line import parsed, told_as_usage, unquoted
 if TYPE_CHECKING:
     from argparse import Namespace
 
+    from greenai_magic.flops.report import FlopReport
     from greenai_magic.footprint.impacts import Footprint
     from greenai_magic.notebook.session import Session
+    from greenai_magic.notebook.settings import GreenAI
 
 _FIGURES = {
     "flops": "flops", "hours": "hours", "count": "count", "load": "load", "power_w": "power_w", "pue": "pue",
@@ -73,6 +75,27 @@ def estimate(session: Session, line: str, local_ns: MutableMapping[str, Any] | N
     show_footprint(footprint)
     if options.output is not None:
         session.shell.push({options.output: footprint})
+
+
+def footprint_of_operations(
+    report: FlopReport, model: Any, inputs: Any, settings: GreenAI, *, device: str | None, **step: Any
+) -> Footprint:
+    """Return what counted operations take: on a device by its data sheet, or on this machine.
+
+    Here, each operator of a PyTorch model is timed once on random data.
+
+    Raises
+    ------
+    GreenAIError
+        If the device is not known, or there is none and the model's operators cannot be timed here.
+    """
+    site = {"place": settings.country, "pue": settings.pue}
+    if device is not None:
+        return estimate_apriori(report, device=device, **site)
+    from greenai_magic.estimate.replay import replay
+
+    here = replay(model, inputs, **step)
+    return estimate_apriori(report, flop_per_s=here.flop_per_s, power_w=here.power, **site)
 
 
 def value_of(session: Session, text: str, local_ns: MutableMapping[str, Any] | None) -> Any:

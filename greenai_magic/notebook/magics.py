@@ -227,7 +227,7 @@ class Magics:
 
 def register(session: Session) -> None:
     """Add the magics to the session's shell."""
-    magics, flops = Magics(session), FlopsMagics(session.shell)
+    magics, flops = Magics(session), FlopsMagics(session)
     shell = session.shell
     shell.register_magic_function(magics.carbon_cell, "cell", "carbon")
     shell.register_magic_function(magics.carbon_line, "line", "carbon")

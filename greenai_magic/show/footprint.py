@@ -30,7 +30,7 @@ from greenai_magic.show.rows import (
     table,
     wrapped,
 )
-from greenai_magic.show.words import at_least, label, one_line
+from greenai_magic.show.words import at_least, figure, label, one_line
 
 _OF_OTHER_CRITERIA = ("water", ADPE, ADPF, OTHERS, E_WASTE)
 """How the names begin of what may be left out without a gram of CO2e missing."""
@@ -131,6 +131,20 @@ def boundary_to_text(view: FootprintView) -> str:
     head = ["Boundary"] if view.matrix else []
     matrix = (f"  {line}" for line in aligned(view.matrix)) if view.matrix else ()
     return "\n".join((*head, *matrix, *map(wrapped, (*view.points, *_left_out(view)))))
+
+
+def operations_line(footprint: Footprint, device: str | None) -> str:
+    """Return what counted operations take, on a device or on this machine, in one line and its notes."""
+    energy = footprint.energy_j
+    figures = (
+        device or "operators timed on this machine",
+        figure(footprint.activity["device_time"]),
+        "not assessed" if energy is None else figure(energy),
+        co2e_row(footprint).figure,
+        footprint.place.name,
+    )
+    notes = (wrapped(f"note: {note}") for note in footprint_notes(footprint))
+    return "\n".join((f"energy: {one_line(' · '.join(figures))}", *notes))
 
 
 def footprint_to_html(view: FootprintView) -> str:
@@ -248,9 +262,9 @@ def _source_rows(footprint: Footprint) -> Iterator[Row]:
         if line.scope[0] == "3" or (line.scope, line.criterion) == ("1", "gwp")
     ]
     before = ""
-    for name, figure in rows:
-        yield row_of(name, figure, "as above" if figure.source == before else figure.source)
-        before = figure.source
+    for name, quantity in rows:
+        yield row_of(name, quantity, "as above" if quantity.source == before else quantity.source)
+        before = quantity.source
 
 
 def _uncertainty(footprint: Footprint) -> Section:

@@ -79,7 +79,7 @@ def test_no_argument_of_a_prediction_takes_nonsense(name, figure):
 
 
 @pytest.mark.parametrize(
-    "name", ARGUMENTS.keys() - {"hours", "memory_gb", "wue_l_per_kwh", "market_intensity_g_per_kwh"}
+    "name", sorted(ARGUMENTS.keys() - {"hours", "memory_gb", "wue_l_per_kwh", "market_intensity_g_per_kwh"})
 )
 def test_a_figure_in_its_unit_is_taken(name):
     job = {"device": A100, "hours": 1} | {
