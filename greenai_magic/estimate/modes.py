@@ -100,6 +100,9 @@ def as_that_tool(
         msg = f"There is no mode {mode!r}: write {' or '.join(map(repr, TOOLS))}, or leave it out."
         raise SettingError(msg)
     tool = TOOLS[mode]
+    if mode == "mlco2_compat" and mlco2_region(region):
+        # It lists regions that our tables do not have.
+        place = replace(place, code=region, name=region, hint="")
     if mode == "mlco2_compat":
         given = {"load": job.load, "memory_gb": job.memory_gb, "pue": job.pue}
         unknown = [*(name for name, figure in given.items() if figure is not None), *unknown]

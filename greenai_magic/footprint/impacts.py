@@ -92,7 +92,8 @@ class Footprint:
         What is covered, cell by cell; None in records made before there were boundaries.
     activity : mapping of str to Quantity
         What the energy came from, as far as it is known: ``flops``, ``flop_per_s``, ``device_time``
-        (s, all devices together), ``power`` (W a device at full load), ``load`` (0 to 1).
+        (s, all devices together), ``power`` (W a device at full load), ``load`` (0 to 1). Of a measurement,
+        ``power`` is what was drawn and ``load`` is absent.
     contributions : tuple of Contribution
         Offsets and avoided emissions, told apart; no figure of the footprint depends on them.
     notes : tuple of str

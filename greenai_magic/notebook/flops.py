@@ -81,7 +81,13 @@ class FlopsMagics:
     @argument("--backward", action="store_true", help="count the backward pass too")
     @argument("--train-step", action="store_true", help="count a whole step: backward, loss and optimiser")
     @argument("--loss", type=unquoted, metavar="EXPR", help="of a step, such as `nn.CrossEntropyLoss()`")
-    @argument("--optimiser", type=unquoted, metavar="EXPR", help="of a step, such as `torch.optim.AdamW`")
+    @argument(
+        "--optimiser",
+        "--optimizer",
+        type=unquoted,
+        metavar="EXPR",
+        help="of a step, such as `torch.optim.AdamW`",
+    )
     @argument("--crosscheck", action="store_true", help="let fvcore and thop count a copy, and compare")
     @_with_what_is_shown
     @no_var_expand

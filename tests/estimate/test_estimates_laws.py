@@ -259,6 +259,7 @@ def test_ml_co2_impact_by_the_names_of_its_device_and_region(row):
     device, region = named(row)
     footprint = estimate_aposteriori(device, hours=float(row["hours"]), place=region, mode="mlco2_compat")
     assert footprint.energy_it_j.value == pytest.approx(float(row["energy_kwh"]) * JOULES_PER_KWH)
+    assert footprint.place.name == region
     assert footprint.energy_j == replace(footprint.energy_j, value=footprint.energy_it_j.value)
     assert footprint.gwp_g(2).value == pytest.approx(float(row["co2_kg"]) * 1000)
     assert footprint.place.grid_intensity.value == pytest.approx(float(row["kg_per_kwh"]) * 1000)

@@ -100,6 +100,14 @@ def test_electricity_of_which_only_the_carbon_is_known_scores_none():
     assert "give one of water, adpe, adpf, e-waste" in boundary.points()[-1].advice
 
 
+@pytest.mark.parametrize(
+    "cell", [("2", "use", "water"), ("3", "manufacture", "adpe"), ("3", "end of life", "e-waste")]
+)
+def test_one_criterion_beside_carbon_is_not_only_carbon(cell):
+    assert Boundary({cell: "estimated"}).points()[-1].met
+    assert not Boundary({cell: "not relevant"}).points()[-1].met
+
+
 def test_a_footprint_that_has_everything_scores_five():
     (laptop,) = parts_named("laptop")
     duration = Quantity(3600.0, "s")
