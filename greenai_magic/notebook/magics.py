@@ -245,7 +245,8 @@ def unregister(session: Session) -> None:
 
 
 def _prepared(options: Namespace, source: str) -> Measuring:
-    from greenai_magic.runs.measure import Labels, Measuring
+    from greenai_magic.runs.labels import Labels
+    from greenai_magic.runs.measure import Measuring
 
     labels = Labels(
         name=options.name or "cell",

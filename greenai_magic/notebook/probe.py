@@ -17,7 +17,8 @@ from greenai_magic.notebook.body import Body, compile_cell, run_body
 from greenai_magic.notebook.display import attempt
 from greenai_magic.notebook.estimate import value_of
 from greenai_magic.notebook.line import parsed, split_statement, told_as_usage, unquoted
-from greenai_magic.runs.measure import Labels, Measuring, last_run, outcome
+from greenai_magic.runs.labels import Labels
+from greenai_magic.runs.measure import Measuring, last_run, outcome
 from greenai_magic.show.forecast import forecast_text, verdict_text
 
 if TYPE_CHECKING:

@@ -10,13 +10,13 @@ import os
 import sys
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import datetime, timezone
 from pathlib import Path
 from types import TracebackType
 from typing import Any, TypeVar, cast, overload
 
-from greenai_magic.errors import GreenAIError, SettingError
+from greenai_magic.errors import GreenAIError
 from greenai_magic.footprint.impacts import Footprint, Line
 from greenai_magic.footprint.place import Place
 from greenai_magic.meter.discover import default_meter
@@ -25,31 +25,17 @@ from greenai_magic.meter.meter import Meter, Window
 from greenai_magic.meter.trace import Trace
 from greenai_magic.quantity import Quantity
 from greenai_magic.runs import clerk
+from greenai_magic.runs.labels import Labels, site_of
 from greenai_magic.runs.ledger import Ledger
 from greenai_magic.runs.run import Run, Status
 from greenai_magic.runs.session import session_id
-from greenai_magic.runs.settings import Settings, current_settings
-from greenai_magic.runs.site import Site, hours_from, named_site, placed_site
+from greenai_magic.runs.settings import current_settings
+from greenai_magic.runs.site import Site
 
 F = TypeVar("F", bound=Callable[..., Any])
 FLUSH_S = 1.5
 LOST_S = 2.0
 """What a killed process loses at most: the time between two saves and one tick of the thread."""
-
-
-@dataclass(frozen=True, slots=True)
-class Labels:
-    """What the user says of a run beforehand; see :func:`measure`."""
-
-    name: str = ""
-    save: bool = True
-    place: str | Place | None = None
-    pue: float | None = None
-    hardware: str | None = None
-    intensity_csv: str | Path | None = None
-    stage: str = ""
-    tags: Mapping[str, str] = field(default_factory=dict)
-    source: str | None = None
 
 
 class Measuring:
@@ -61,7 +47,7 @@ class Measuring:
     def __init__(self, labels: Labels) -> None:
         settings = current_settings()
         self._labels = labels
-        self._site, trouble = _site(labels, settings)
+        self._site, trouble = site_of(labels, settings)
         self._ledger = clerk.ledger_at(settings.ledger) if labels.save and settings.save else None
         self._keep_source = settings.keep_source
         self._notes = (*settings.problems, *trouble)
@@ -338,25 +324,9 @@ def measure(
         If what is decorated is a generator.
     """
     text = name if isinstance(name, str) else ""
-    if not isinstance(tags or {}, Mapping) or not isinstance(place or "", str | Place):
-        msg = 'measure() takes tags as a dict, {"data": "digits"}, and a place by its name, "FRA".'
-        raise SettingError(msg)
-    if not isinstance(hardware or "", str) or not isinstance(intensity_csv or "", str | Path):
-        msg = 'measure() takes hardware as text, "laptop + monitor", and intensity_csv as the path of a file.'
-        raise SettingError(msg)
-    words = {str(key): str(value) for key, value in (tags or {}).items()}
-    measuring = Measuring(
-        Labels(
-            text,
-            save=save,
-            place=place,
-            pue=pue,
-            hardware=hardware,
-            intensity_csv=intensity_csv,
-            stage=str(stage),
-            tags=words,
-        )
-    )
+    words = {str(k): str(v) for k, v in tags.items()} if isinstance(tags, Mapping) else tags or {}
+    labels = Labels(text, save, place, pue, hardware, intensity_csv, str(stage), words)
+    measuring = Measuring(labels)
     return measuring if name is None or isinstance(name, str) else measuring(name)
 
 
@@ -372,26 +342,6 @@ def outcome(error: BaseException | None) -> Status:
 def last_run() -> Run | None:
     """Return the run that ended last in this process, or None before the first."""
     return _last.run if _last is not None else None
-
-
-def _site(labels: Labels, settings: Settings) -> tuple[Site, tuple[str, ...]]:
-    """Return where a run takes place, and why its hours are not counted where a setting asks for them."""
-    hardware = (settings.hardware or "") if labels.hardware is None else labels.hardware.strip()
-    if isinstance(labels.place, Place):
-        site = placed_site(labels.place, labels.pue, hardware)
-    else:
-        pue = settings.pue if labels.pue is None else labels.pue
-        site = named_site(labels.place or settings.country, pue, hardware)
-    path = labels.intensity_csv or settings.intensity_csv
-    if path is None:
-        return site, ()
-    try:
-        return replace(site, hourly=hours_from(Path(path))), ()
-    except SettingError as error:
-        if labels.intensity_csv:
-            raise
-        # A file that has gone since it was set must not stop anybody's work.
-        return site, (f"The yearly factor of the grid is used: {error}",)
 
 
 @functools.lru_cache(maxsize=1)

@@ -122,7 +122,7 @@ def test_a_marginal_place_and_a_pue_beside_a_place_are_refused_before_anything_r
     ("given", "told"),
     [
         ({"hardware": "labtop"}, "did you mean laptop"),
-        ({"hardware": 8}, "hardware as text"),
+        ({"hardware": 8}, "Hardware is given as text"),
         ({"intensity_csv": 8}, "path of a file"),
         ({"intensity_csv": "no-such-file.csv"}, "cannot be read"),
     ],
