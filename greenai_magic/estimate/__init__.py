@@ -3,5 +3,6 @@
 from greenai_magic.estimate.aposteriori import estimate_aposteriori
 from greenai_magic.estimate.apriori import estimate_apriori
 from greenai_magic.estimate.reconcile import reconcile
+from greenai_magic.estimate.restate import restate
 
-__all__ = ["estimate_aposteriori", "estimate_apriori", "reconcile"]
+__all__ = ["estimate_aposteriori", "estimate_apriori", "reconcile", "restate"]

@@ -12,7 +12,7 @@ from greenai_magic.footprint.boundary import Boundary, Cell, Stage, State
 from greenai_magic.footprint.contributions import Contribution
 from greenai_magic.footprint.left_out import unassessed
 from greenai_magic.footprint.place import Place
-from greenai_magic.footprint.uncertainty import Bar, tornado
+from greenai_magic.footprint.uncertainty import Bar, Comparison, compare, tornado
 from greenai_magic.quantity import JOULES_PER_KWH, Quantity
 
 Scope = Literal["1", "2 location-based", "2 market-based", "3"]
@@ -188,6 +188,10 @@ class Footprint:
     def tornado(self) -> tuple[Bar, ...]:
         """Return what each cause of error alone does to the CO2e, the worst first: measure that next."""
         return tornado(line.quantity for line in self.gwp_lines)
+
+    def compare(self, other: Footprint) -> Comparison:
+        """Return the other's CO2e over this one's, with the causes of error that both share cancelled."""
+        return compare(*([line.quantity for line in f.gwp_lines] for f in (self, other)))
 
     def export(self) -> dict[str, Any]:
         """Return the footprint for others to read, which it can only be with its boundary.

@@ -410,3 +410,10 @@ def test_what_to_measure_next_is_the_cause_that_sways_most():
     bars = assess(replace(ENERGY, spread={"counter": 0.9}), FRANCE).tornado()
     assert bars[0].cause == "counter"
     assert sum(bar.share for bar in bars) == pytest.approx(1)
+
+
+def test_two_footprints_are_compared_with_what_they_share_cancelled():
+    first, second = (assess(replace(ENERGY, value=joules), known_place("FRA")) for joules in (3.6e6, 3.0e6))
+    assert first.compare(second).verdict == "second is lower"
+    assert second.compare(first).verdict == "first is lower"
+    assert first.compare(first).verdict == "indistinguishable"

@@ -138,8 +138,12 @@ def test_what_cannot_be_counted_is_one_line(flops: Kernel, line: str, told: str)
     flops.ok("calls.clear()")
 
 
-@pytest.mark.parametrize(("option", "where"), [("", "operators timed on this machine"), ("--device T4", "T4")])
-def test_what_a_pass_takes_is_told_in_one_line_below_the_count(flops: Kernel, option: str, where: str) -> None:
+@pytest.mark.parametrize(
+    ("option", "where"), [("", "operators timed on this machine"), ("--device T4", "T4")]
+)
+def test_what_a_pass_takes_is_told_in_one_line_below_the_count(
+    flops: Kernel, option: str, where: str
+) -> None:
     flops.ok(MODEL)
     cell = flops.ok(f"%flops model x --energy {option} -o report")
     (line,) = (line for line in cell.stdout.splitlines() if line.startswith("energy: "))
