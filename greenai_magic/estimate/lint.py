@@ -10,7 +10,7 @@ from pathlib import Path
 from greenai_magic.errors import ImportFileError
 from greenai_magic.estimate.importers.files import read_text
 from greenai_magic.estimate.lint_claim import Finding
-from greenai_magic.estimate.lint_figures import Figure, figures_in, number_of, rounding
+from greenai_magic.estimate.lint_figures import Figure, figures_in, rounding
 from greenai_magic.estimate.lint_prose import check_prose, read_all, shortened
 from greenai_magic.estimate.lint_sums import check_sums
 from greenai_magic.estimate.lint_tables import all_figures, check_table, tables_of
@@ -21,10 +21,17 @@ LARGEST_TEXT = 5_000_000
 MOST_FINDINGS = 200
 
 _LONGEST_PATH = 1000
-_PATH = re.compile(r"[^\s|]{1,500}\.(?:md|txt|rst|ya?ml|html?|json|ipynb|csv|markdown|card)|\S{0,500}[/\\]\S{0,400}")
+_TOO_LONG = f"The text is longer than {LARGEST_TEXT // 10**6} million letters: give the part with the claim."
+_PATH = re.compile(
+    r"[^\s|]{1,500}\.(?:md|txt|rst|ya?ml|html?|json|ipynb|csv|markdown)|(?:\.{0,2}/|[A-Za-z]:\\)\S{1,500}"
+)
 _FIELD = re.compile(r"(?P<indent>[ \t]{0,40})co2_eq_emissions[ \t]{0,4}:[ \t]{0,8}(?P<rest>.*)")
-_ENTRY = re.compile(r"(?P<indent>[ \t]{1,40})[\"']?(?P<key>[\w-]{1,60})[\"']?[ \t]{0,4}:[ \t]{0,8}(?P<rest>.*)")
-_VALUE = re.compile(r"[\"']?\s{0,4}(?P<number>\d{1,15}(?:\.\d{1,20})?|\.\d{1,20})(?P<power>[eE][+-]?\d{1,3})?(?P<unit>.{0,40})")
+_ENTRY = re.compile(
+    r"(?P<indent>[ \t]{1,40})[\"']?(?P<key>[\w-]{1,60})[\"']?[ \t]{0,4}:[ \t]{0,8}(?P<rest>.*)"
+)
+_VALUE = re.compile(
+    r"[\"']?\s{0,4}(?P<number>\d{1,15}(?:\.\d{1,20})?|\.\d{1,20})(?P<power>[eE][+-]?\d{1,3})?(?P<unit>.{0,40})"
+)
 _KILOGRAMS = re.compile(r"\s{0,3}(?:kg|kilo|t\b|tons?\b|tonnes?\b|lbs?\b)", re.IGNORECASE)
 _GRAMS_PER_KG = 1000.0
 
@@ -44,8 +51,8 @@ def lint_card(text_or_path: str | Path) -> list[Finding]:
     Parameters
     ----------
     text_or_path : str or Path
-        A model card, its YAML front matter, a README or a report, in Markdown or plain text; or the path of such
-        a file.
+        A model card, its YAML front matter, a README or a report, in Markdown or plain text; or the path of
+        such a file.
 
     Returns
     -------
@@ -78,19 +85,19 @@ def lint_card(text_or_path: str | Path) -> list[Finding]:
 def _text(text_or_path: str | Path) -> str:
     if isinstance(text_or_path, str):
         line = text_or_path.strip()
-        if "\n" in line or len(line) > _LONGEST_PATH or not (_PATH.fullmatch(line) or _is_file(line)):
+        if "\n" in text_or_path or len(line) > _LONGEST_PATH or not (_PATH.fullmatch(line) or _is_file(line)):
             if len(text_or_path) > LARGEST_TEXT:
-                msg = f"The text is longer than {LARGEST_TEXT // 10**6} million letters: give the part that has the claim."
-                raise ImportFileError(msg)
+                raise ImportFileError(_TOO_LONG)
             return text_or_path
         text_or_path = line
     if not _is_file(text_or_path):
-        msg = f"{str(text_or_path)[:_LONGEST_PATH]!r} is no file: give the path of a text, or the text itself."
+        msg = (
+            f"{str(text_or_path)[:_LONGEST_PATH]!r} is no file: give the path of a text, or the text itself."
+        )
         raise ImportFileError(msg)
     text = read_text(text_or_path)
     if len(text) > LARGEST_TEXT:
-        msg = f"{Path(text_or_path).name} is longer than {LARGEST_TEXT // 10**6} million letters: give the part that has the claim."
-        raise ImportFileError(msg)
+        raise ImportFileError(_TOO_LONG)
     return text
 
 
@@ -149,7 +156,8 @@ def _of_front(front: _Front, document: Passage) -> Iterator[Finding]:
     if found["power"]:
         yield Finding(
             "scientific-notation",
-            f"The Hub reads only the digits before the exponent of {shortened(written)}: it shows {digits} g.",
+            f"The Hub reads only the digits before the exponent of {shortened(written)}: it shows "
+            f"{digits} g.",
             f"Write {grams:.12f}".rstrip("0").rstrip(".") + ".",
             quote,
             line,
@@ -158,11 +166,17 @@ def _of_front(front: _Front, document: Passage) -> Iterator[Finding]:
         yield _no_grams(quote, line, f"{shortened(written)} is read as {digits} g", grams)
         return
     if grams > 0:
-        yield from _grams(front, document, grams, Figure("co2e", 0, line, digits=digits, error=rounding(digits)), quote)
+        yield from _grams(
+            front, document, grams, Figure("co2e", 0, line, digits=digits, error=rounding(digits)), quote
+        )
 
 
 def _grams(front: _Front, document: Passage, grams: float, at: Figure, quote: str) -> Iterator[Finding]:
-    own = [figure for key in ("hardware_used", "source") for figure in figures_in(front.fields.get(key, ""), at.line)]
+    own = [
+        figure
+        for key in ("hardware_used", "source")
+        for figure in figures_in(front.fields.get(key, ""), at.line)
+    ]
     place = front.fields.get("geographical_location", "").split(" #")[0].strip(" \"'")
     if place:
         own.append(Figure("region", 0.0, at.line, name=place[:80]))
@@ -178,14 +192,25 @@ def _grams(front: _Front, document: Passage, grams: float, at: Figure, quote: st
     wrong = [f for f in read_all(scopes, as_grams, energy) if f.inconsistent]
     right = [f for f in read_all(scopes, as_kilograms, energy) if f.inconsistent]
     if wrong and not right:
-        yield _no_grams(quote, at.line, f"the field is in grams, and in grams it does not close: {wrong[0].message}", grams)
+        yield _no_grams(
+            quote,
+            at.line,
+            f"the field is in grams, and in grams it does not close: {wrong[0].message}",
+            grams,
+        )
     else:
         yield from (replace(finding, quote=quote) for finding in wrong)
 
 
 def _no_grams(quote: str, line: int, why: str, kg: float) -> Finding:
     shown = f"{kg * _GRAMS_PER_KG:.9f}".rstrip("0").rstrip(".")
-    return Finding("grams", f"Kilograms where grams belong: {why}", f"If it is kg, write emissions: {shown}.", quote, line)
+    return Finding(
+        "grams",
+        f"Kilograms where grams belong: {why}",
+        f"If it is kg, write emissions: {shown}.",
+        quote,
+        line,
+    )
 
 
 def _near(one: float, other: float) -> bool:
@@ -196,5 +221,7 @@ def _of_words(sections: Sequence[Section], tables: Passage) -> Iterator[Finding]
     for section in sections:
         whole = joined([section.whole(), tables])
         yield from check_words((s for block in section.blocks for s in block.sentences), whole)
-    if not any(figure.value for passage in (tables, *(s.whole() for s in sections)) for figure in passage.of("co2e")):
+    if not any(
+        figure.value for passage in (tables, *(s.whole() for s in sections)) for figure in passage.of("co2e")
+    ):
         yield from check_words([replace(tables, text="", line=0)], tables)

@@ -19,7 +19,7 @@ TOLERANCE = 0.05
 NOT_ARITHMETIC = frozenset(
     {"market-zero", "device-count", "false-precision", "neutrality", "offset-deducted", "trees"}
 )
-"""Codes of findings whose numbers may well follow from one another: what is missing or misread is around them."""
+"""Codes of findings whose numbers may well follow from one another: it is the words that mislead."""
 
 _REGION_TOLERANCE = 0.05
 _COUNTRY_TIMES = 2.0
@@ -42,8 +42,8 @@ class Finding:
     Attributes
     ----------
     code : str
-        A short slug: ``"implied-factor"``, ``"energy"``, ``"co2e"``, ``"pue"``, ``"region-factor"``, ``"total"``,
-        ``"grams"``, ``"scientific-notation"``, or one of ``NOT_ARITHMETIC``.
+        A short slug: ``"implied-factor"``, ``"energy"``, ``"co2e"``, ``"pue"``, ``"region-factor"``,
+        ``"total"``, ``"grams"``, ``"scientific-notation"``, or one of ``NOT_ARITHMETIC``.
     message : str
         The reason, with the numbers.
     better : str
@@ -124,8 +124,8 @@ def check_claim(
 ) -> list[Finding]:
     """Return what does not follow in a claim: energy = hours x count x power x PUE, CO2e = energy x factor.
 
-    The energy may include PUE or not: a claim that closes either way is accepted, unless its other figures say
-    which of the two it is.
+    The energy may include PUE or not: a claim that closes either way is accepted, unless its other figures
+    say which of the two it is.
 
     Parameters
     ----------
@@ -197,7 +197,11 @@ def _of_energy(claim: Claim) -> Iterator[Finding]:
             f"Multiply by {count:g}, or say that the hours are those of all devices together.",
         )
     else:
-        yield Finding("energy", f"{shown}{_hint(claim, ratio)}.", "Correct one of the figures, or say what else is counted.")
+        yield Finding(
+            "energy",
+            f"{shown}{_hint(claim, ratio)}.",
+            "Correct one of the figures, or say what else is counted.",
+        )
 
 
 def _of_co2e(claim: Claim) -> Iterator[Finding]:
@@ -206,22 +210,23 @@ def _of_co2e(claim: Claim) -> Iterator[Finding]:
     if base is None or not co2e:
         return
     least = LEAST_KG_PER_KWH * (_LEAST_LOAD if _only_rated(claim) else 1)
-    implied = co2e / base
+    # Hours times power has no PUE in it; a printed energy may have.
+    pue = claim.pue if claim.energy_kwh is None else None
+    implied = co2e / base / (pue or 1)
     if not least <= implied <= MOST_KG_PER_KWH:
         yield _out_of_range(claim, implied)
         return
     if not claim.grid_kg_per_kwh:
         return
-    ratio = implied / claim.grid_kg_per_kwh
+    ratio = co2e / base / claim.grid_kg_per_kwh
     if any(claim.close(ratio, factor) for factor in _accepted(claim)):
         return
     if (claim.energy_kwh is None or claim.unstated_pue) and _within_limits(claim, ratio):
         return
-    # Hours times power has no PUE in it; a printed energy may have.
-    pue = claim.pue if claim.energy_kwh is None else None
     follows = base * claim.grid_kg_per_kwh * (pue or 1)
     by_pue = f" × PUE {pue:g}" if pue else ""
-    shown = f"{_origin(claim)}{by_pue} × {_factor(claim.grid_kg_per_kwh)} is {_kg(follows)}, not {_kg(co2e)} ({_times(co2e / follows)})"
+    product = f"{_origin(claim)}{by_pue} × {_factor(claim.grid_kg_per_kwh)}"
+    shown = f"{product} is {_kg(follows)}, not {_kg(co2e)} ({_times(co2e / follows)})"
     yield _explained(claim, ratio, shown)
 
 
@@ -266,7 +271,10 @@ def _explained(claim: Claim, ratio: float, shown: str) -> Finding:
 
 
 def _out_of_range(claim: Claim, implied: float) -> Finding:
-    times = next((f": it is {said}, as a wrong unit makes it" for by, said in _UNITS.items() if _usual(implied / by)), "")
+    times = next(
+        (f": it is {said}, as a wrong unit makes it" for by, said in _UNITS.items() if _usual(implied / by)),
+        "",
+    )
     return Finding(
         "implied-factor",
         f"{_kg(claim.co2e_kg or 0)} for {_origin(claim)} is {_factor(implied)}, outside the "
@@ -288,7 +296,9 @@ def _of_region(claim: Claim) -> Iterator[Finding]:
     told = f"its grid intensity is {_factor(factor)}"
     if claim.grid_kg_per_kwh is None and claim.co2e_kg is not None:
         told = f"{_kg(claim.co2e_kg)} for {_origin(claim)} is {_factor(factor)}"
-    known = "; ".join(f"{significant(row.kg_per_kwh, _DIGITS)} ({row.label})" for row in region.factors[:_SHOWN])
+    known = "; ".join(
+        f"{significant(row.kg_per_kwh, _DIGITS)} ({row.label})" for row in region.factors[:_SHOWN]
+    )
     least, most = (choose(row.kg_per_kwh for row in region.factors) for choose in (min, max))
     other = others_like(region, factor, _REGION_TOLERANCE) if region.cloud else ""
     also = f" {_factor(factor)} is that of {other} in the calculator." if other else ""

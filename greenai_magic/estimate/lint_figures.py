@@ -1,24 +1,26 @@
 """The figures that a line of text states: energy, CO2e, hours, power, PUE, grid intensity, devices, regions.
 
-Every expression here repeats a bounded number of times, so the time that a text takes grows with its length only.
+Every expression here repeats a bounded number of times, so a text takes time in proportion to its length.
 """
 
 from __future__ import annotations
 
-import math
+import csv
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, lru_cache
 
 from greenai_magic.errors import DeviceError
-from greenai_magic.estimate.hardware import LONGEST_NAME, find_device
+from greenai_magic.estimate.hardware import DATA, LONGEST_NAME, find_device
 
 _MASS_KG = {
     **dict.fromkeys(("kg", "kilogram", "kilograms", "kilos", "kilogrammes"), 1.0),
     **dict.fromkeys(("g", "gram", "grams", "grammes", "gramme"), 1e-3),
     **dict.fromkeys(("mg", "milligrams"), 1e-6),
-    **dict.fromkeys(("t", "ton", "tons", "tonne", "tonnes", "metric ton", "metric tons", "metric tonnes"), 1e3),
+    **dict.fromkeys(
+        ("t", "ton", "tons", "tonne", "tonnes", "metric ton", "metric tons", "metric tonnes"), 1e3
+    ),
     **dict.fromkeys(("kt", "kilotons", "kilotonnes"), 1e6),
     **dict.fromkeys(("mt", "megatons", "megatonnes"), 1e9),
     **dict.fromkeys(("lb", "lbs", "pound", "pounds"), 0.45359237),
@@ -47,7 +49,8 @@ def _any(names: object) -> str:
 
 
 _NUMBER = (
-    r"(?<![\w.,])(?<!\w-)(?P<number>\d{1,3}(?:[, \u00a0\u202f']\d{3}){1,5}(?:\.\d{1,12})?(?!\d)|\d{1,15}(?:[.,]\d{1,18})?"
+    r"(?<![\w.,])(?<!\w-)(?P<number>\d{1,3}(?:[, \u00a0\u202f']\d{3}){1,5}(?:\.\d{1,12})?(?!\d)"
+    r"|\d{1,15}(?:[.,]\d{1,18})?"
     r"(?:[eE][+-]?\d{1,2})?)(?:[ -]?(?P<many>k|K|M|thousand|million|millions|billion|mille)(?![A-Za-z]))?"
 )
 _SPACE = r"[ \u00a0\u202f\t]{0,3}-?"
@@ -60,32 +63,45 @@ _WEIGHT = re.compile(rf"{_NUMBER}{_SPACE}{_MASS}(?=\b|CO|eq)(?!\s?/){_OF_CO2}")
 _ENERGY = re.compile(rf"{_NUMBER}{_SPACE}(?P<unit>(?i:{_any(_ENERGY_KWH)}))\b(?!\s?/)")
 _POWER = re.compile(rf"{_NUMBER}{_SPACE}(?P<unit>(?i:{_any(_POWER_W)}))\b(?!\s?/)")
 _TIME = re.compile(
-    rf"{_NUMBER}[ \u00a0-]{{0,2}}(?P<of>(?:(?:[A-Za-z][A-Za-z0-9]{{0,11}}|\d{{1,3}}GB)[ -]){{0,4}}?)(?P<unit>(?i:{_any(_TIME_H)}))\b(?!\s?/)"
+    rf"{_NUMBER}[ \u00a0-]{{0,2}}(?P<of>(?:(?:[A-Za-z][A-Za-z0-9]{{0,11}}|\d{{1,3}}GB)[ "
+    rf"-]){{0,4}}?)(?P<unit>(?i:{_any(_TIME_H)}))\b(?!\s?/)"
 )
 _PUE = re.compile(r"\bPUE\b[^\d\n|;.]{0,24}(?P<number>\d(?:[.,]\d{1,4})?)(?![\d.,]?\d)")
-_DEVICE_TIME = re.compile(r"\b(?:[gtc]pu|xpu|device|chip|card|core|accelerator|node|[a-z]{1,2}\d{1,4}\w{0,2})s?\b", re.I)
-_PLAIN_TIME = re.compile(r"(?:(?:of|total|compute|training|wall|clock|heures|wall-clock)[ -]){0,4}", re.I)
-_CARBON = re.compile(r"carbon|co\s?[2₂]|emission|émission|emit|émet|ghg|greenhouse|footprint|empreinte|climat", re.I)
+_DEVICE_TIME = re.compile(
+    r"\b(?:[gtc]pu|xpu|device|chip|card|core|accelerator|node|[a-z]{1,2}\d{1,4}\w{0,2})s?\b", re.IGNORECASE
+)
+_PLAIN_TIME = re.compile(
+    r"(?:(?:of|total|compute|training|wall|clock|heures|wall-clock)[ -]){0,4}", re.IGNORECASE
+)
+_CARBON = re.compile(
+    r"carbon|co\s?[2₂]|emission|émission|emit|émet|ghg|greenhouse|footprint|empreinte|climat", re.IGNORECASE
+)
 _DEVICE = re.compile(
     r"(?<![\w.])(?:(?P<count>\d{1,3}(?:,\d{3})+|\d{1,6})\s{0,2}(?:[x×*]\s{0,2}|\s|\)\s?))?"
     r"(?P<name>(?:(?:NVIDIA|Nvidia|AMD|Google|Tesla|GeForce|Quadro|Instinct|Cloud)[ -]){0,3}"
-    r"(?:(?:RTX|GTX|TITAN|Titan)[ -]?\w{1,6}(?: ?(?:Ti|Super|SUPER))?|TPU[ -]?v\d[a-z]{0,7}|TPUv\d[a-z]?|v[2-6][ep]?(?=-\d)"
+    r"(?:(?:RTX|GTX|TITAN|Titan)[ -]?\w{1,6}(?: ?(?:Ti|Super|SUPER))?|TPU[ -]?v\d[a-z]{0,7}"
+    r"|TPUv\d[a-z]?|v[2-6][ep]?(?=-\d)"
     r"|GB?[HB]\d{3}|[ABHLPTVKM]\d{1,4}[A-Z]?|MI\d{3}[XxAa]?))"
-    r"(?P<cores>-\d{1,5}(?![\dG]))?(?:s\b|(?![\w]))(?P<form>(?:[ -]{1,2}(?:PCI[eE]|SXM\d?|NVL|\d{1,3} ?G[Bi]{0,2}B?|[Cc]hip)\b){0,3})"
+    r"(?P<cores>-\d{1,5}(?![\dG]))?(?:s\b|(?![\w]))(?P<form>(?:[ -]{1,2}(?:PCI[eE]|SXM\d?|NVL|\d{1,3} "
+    r"?G[Bi]{0,2}B?|[Cc]hip)\b){0,3})"
 )
 _SOME_DEVICES = re.compile(
-    r"(?<![\w.,])(?P<count>\d{1,3}(?:,\d{3})+|\d{1,6})\s{1,2}(?:[A-Za-z0-9-]{1,12}\s){0,2}(?:[GT]PU|chip|device|accelerator|card)s\b(?![ -]?hours)"
+    r"(?<![\w.,])(?P<count>\d{1,3}(?:,\d{3})+|\d{1,6})\s{1,2}(?:[A-Za-z0-9-]{1,12}\s){0,2}(?:[GT]PU"
+    r"|chip|device|accelerator|card)s\b(?![ -]?hours)"
 )
 _CLOUD = re.compile(
-    r"(?:\b(?P<provider>AWS|GCP|Azure|Google Cloud|Amazon Web Services)\b[\s/,:(-]{0,3}(?:region )?)?\b(?P<region>"
-    r"(?:us|eu|europe|asia|ap|ca|sa|me|af|northamerica|southamerica|australia)-(?:gov-)?(?:north|south|east|west|central)"
+    r"(?:\b(?P<provider>AWS|GCP|Azure|Google Cloud|Amazon Web Services)\b[\s/,:(-]{0,3}(?:region "
+    r")?)?\b(?P<region>"
+    r"(?:us|eu|europe|asia|ap|ca|sa|me|af|northamerica|southamerica|australia)-(?:gov-)?(?:north|south"
+    r"|east|west|central)"
     r"[a-z]{0,9}(?:-?\d{1,2})?)\b",
-    re.I,
+    re.IGNORECASE,
 )
 _FORMS = ("", "PCIe", "SXM", "PCIe 16GB", "PCIe 40GB", "PCIe 80GB", "SXM 80GB")
 _CORES_PER_CHIP = 2
-_CORES = re.compile(r"v[2-4]|v5p", re.I)
+_CORES = re.compile(r"v[2-4]|v5p", re.IGNORECASE)
 MOST_PUE = 3.0
+_SMALLEST, _LARGEST = 1e-30, 1e30
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +142,7 @@ def figures_in(text: str, line: int = 0, *, carbon: bool | None = None) -> list[
     """Return the figures of a text in order; a mass is one of CO2e where ``carbon`` or the text says so."""
     about = bool(_CARBON.search(text)) if carbon is None else carbon
     found: list[Figure] = []
-    for figure in (*_measures(text, about), *_named(text)):
+    for figure in (*_measures(text, about=about), *_named(text)):
         if not any(figure.start < other.end and other.start < figure.end for other in found):
             found.append(replace(figure, line=line))
     return sorted(found, key=lambda figure: figure.start)
@@ -149,7 +165,10 @@ def rounding(digits: str) -> float:
     plain = re.sub(r"[ \u00a0\u202f']", "", digits).casefold().split("e")[0]
     whole = re.fullmatch(r"[1-9]\d{0,2}(?:,\d{3})+", plain)
     decimals = 0 if whole else len(re.split(r"[.,]", plain)[-1]) if re.search(r"[.,]", plain) else 0
-    return min(0.5, 0.5 * 10.0**-decimals / (value if "e" not in digits.casefold() else float(plain.replace(",", "."))))
+    return min(
+        0.5,
+        0.5 * 10.0**-decimals / (value if "e" not in digits.casefold() else float(plain.replace(",", "."))),
+    )
 
 
 def significant_digits(digits: str) -> int:
@@ -176,9 +195,11 @@ def label_unit(label: str, units: str) -> float | None:
     return table[found[0].casefold()] if found else None
 
 
-@cache
+@lru_cache(maxsize=1000)
 def watts_of(name: str) -> tuple[float, ...]:
     """Return what is published of the power of a device, in W; several where a name is several devices'."""
+    if not _models() & set(re.findall(r"[^\W_]+", name.casefold())):
+        return ()
     watts: dict[float, None] = {}
     for form in _FORMS:
         asked = f"{name} {form}".strip()
@@ -195,7 +216,18 @@ def watts_of(name: str) -> tuple[float, ...]:
     return tuple(watts)
 
 
-def _measures(text: str, about: bool) -> Iterator[Figure]:
+@cache
+def _models() -> frozenset[str]:
+    """Return the words of the names of accelerators; any other name need not be looked for."""
+    with (DATA / "devices.csv").open(newline="", encoding="utf-8") as lines:
+        names = [f"{row['name']} {row['aliases']}" for row in csv.DictReader(lines)]
+    words = {
+        word for name in names for word in re.findall(r"[^\W_]+", name.casefold()) if re.search(r"\d", word)
+    }
+    return frozenset(words | {f"tpu{word}" for word in words})
+
+
+def _measures(text: str, *, about: bool) -> Iterator[Figure]:
     """Yield the figures that have a unit."""
     for found in _FACTOR.finditer(text):
         per = 1e3 if found["per"].casefold() == "mwh" else 1.0
@@ -221,8 +253,8 @@ def _figure(kind: str, found: re.Match[str], scale: float) -> Figure:
     groups = found.groupdict()
     digits = groups["number"]
     value = number_of(digits, groups.get("many")) * scale
-    if not math.isfinite(value):
-        value = 0.0
+    # Beyond these, products would no longer be finite; no job is there.
+    value = value if _SMALLEST <= value <= _LARGEST else 0.0
     return Figure(kind, value, start=found.start(), end=found.end(), digits=digits, error=rounding(digits))
 
 

@@ -52,9 +52,9 @@ def _check_passage(scopes: tuple[Passage, ...], used: set[int], *, alone: bool) 
     co2e = distinct(fresh)
     energies = passage.apart.get("energy", [])
     if alone and len(co2e) == len(energies) > 1:
-        for mass, energy in zip(co2e, energies, strict=True):
-            used.add(id(mass))
-            yield from read_all(scopes, mass, energy)
+        for one, other in zip(co2e, energies, strict=True):
+            used.add(id(one))
+            yield from read_all(scopes, one, other)
         return
     if len(co2e) > 1 or len(energies) > 1 or not (energies or _unique("hours", scopes[:1])):
         return
@@ -67,7 +67,7 @@ def _check_passage(scopes: tuple[Passage, ...], used: set[int], *, alone: bool) 
 
 
 def read_all(scopes: tuple[Passage, ...], mass: Figure | None, energy: Figure | None) -> Iterator[Finding]:
-    """Yield what does not follow in a claim, where it closes in no reading; and where only in one that misleads.
+    """Yield what does not follow in a claim: it closes in no reading, or only in one that misleads.
 
     Parameters
     ----------
@@ -89,7 +89,8 @@ def read_all(scopes: tuple[Passage, ...], mass: Figure | None, energy: Figure | 
     elif many > 1 and (closing.count or 1) == 1:
         yield Finding(
             "device-count",
-            f"The figures close only with 1 device, and the claim names {many:g}: if each ran {closing.hours:,.9g} h, "
+            f"The figures close only with 1 device, and the claim names {many:g}: if each ran "
+            f"{closing.hours:,.9g} h, "
             f"the footprint is {many:g} times larger.",
             f"Say that the hours are device-hours, or multiply by {many:g}.",
             quote,
@@ -109,7 +110,9 @@ def _readings(scopes: tuple[Passage, ...], mass: Figure | None, energy: Figure |
     counts = (1.0,) if together or count <= 1 else (count, 1.0)
     if energy is not None and together:
         counts = (1.0,)
-    errors = [figure.error for figure in (mass, energy, hours if energy is None else None, power, grid) if figure]
+    errors = [
+        figure.error for figure in (mass, energy, hours if energy is None else None, power, grid) if figure
+    ]
     for number, watt in product(counts, watts):
         yield Claim(
             energy.value if energy else None,

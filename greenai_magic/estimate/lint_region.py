@@ -5,11 +5,11 @@ from __future__ import annotations
 import csv
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 
 from greenai_magic.estimate.hardware import DATA
 from greenai_magic.footprint.place import known_place, place_key, places_beginning
-from greenai_magic.footprint.place_names import clouds, codes_of
+from greenai_magic.footprint.place_names import codes_of, providers
 
 CALCULATOR = "the ML CO2 Impact calculator"
 
@@ -44,22 +44,22 @@ class Factor:
 
 @dataclass(frozen=True, slots=True)
 class Region:
-    """What is known of a name: the factors, and whether it is a region of a cloud, of which tables have one row."""
+    """What is known of a name: its factors, and whether it is a region of a cloud, a row in each table."""
 
     name: str
     factors: tuple[Factor, ...]
     cloud: bool
 
 
-@cache
+@lru_cache(maxsize=1000)
 def known_region(name: str) -> Region | None:
     """Return the factors of a region, or None where no table knows it.
 
     Parameters
     ----------
     name : str
-        As claims write it: ``"AWS US-east"``, ``"gcp us-east1"``, ``"Paris, France"``. The beginning of the name
-        of cloud regions stands for all of them.
+        As claims write it: ``"AWS US-east"``, ``"gcp us-east1"``, ``"Paris, France"``. The beginning of the
+        name of cloud regions stands for all of them.
     """
     whole = _region(name)
     if whole is not None:
@@ -88,14 +88,18 @@ def _region(name: str) -> Region | None:
             key = f"{short}{key.removeprefix(written)}"
             break
     codes = codes_of(key)[:1]
-    cloud = [code for code in codes if code in clouds()]
+    cloud = [code for code in codes if _is_cloud(code)]
     if not codes and len(key.split()) > 1:
-        cloud = [code for code in places_beginning(key) if code in clouds()][:_MOST_ROWS]
+        cloud = [code for code in places_beginning(key) if _is_cloud(code)][:_MOST_ROWS]
     if codes and not cloud:
         return Region(name, (*_ours(codes), *_of_country(known_place(codes[0]).name)), cloud=False)
     rows = [factor for known, factor in _calculator() if _names(key, known)]
     factors = (*_ours(cloud), *rows[:_MOST_ROWS])
     return Region(name, factors, cloud=True) if factors else None
+
+
+def _is_cloud(code: str) -> bool:
+    return code.split("/", maxsplit=1)[0] in providers()
 
 
 def _names(key: str, known: str) -> bool:

@@ -17,21 +17,43 @@ MOST_COLUMNS = 40
 MOST_ROWS = 1000
 
 _RULE = re.compile(r"[\s|:+-]{3,}")
-_TAG = re.compile(r"<(?P<close>/?)(?P<name>table|tr|t[dh])\b[^<>]{0,300}>|</?[a-z][^<>]{0,200}>", re.IGNORECASE)
+_TAG = re.compile(
+    r"<(?P<close>/?)(?P<name>table|tr|t[dh])\b[^<>]{0,300}>|</?[a-z][^<>]{0,200}>", re.IGNORECASE
+)
 _MARKUP = re.compile(r"[*_`]{1,3}|</?[A-Za-z][^<>]{0,200}>|\[\^?\w{1,8}\]")
-_CELL = re.compile(r"[~≈<>]?\s{0,2}(?P<number>\d{1,3}(?:[, ]\d{3}){1,5}(?:\.\d+)?|\d{1,15}(?:[.,]\d{1,18})?(?:[eE][+-]?\d{1,2})?)\s?(?P<many>[kKM])?(?![\w.])")
+_CELL = re.compile(
+    r"[~≈<>]?\s{0,2}(?P<number>\d{1,3}(?:[, ]\d{3}){1,5}(?:\.\d+)?"
+    r"|\d{1,15}(?:[.,]\d{1,18})?(?:[eE][+-]?\d{1,2})?)\s?(?P<many>[kKM])?(?![\w.])"
+)
 _TOTAL = re.compile(r"(?:grand |sub-?)?(?:total|sum|overall|somme|ensemble|altogether)s?\b", re.IGNORECASE)
 _NOTHING = frozenset({"", "-", "–", "—", "negligible", "0"})
 _COLUMNS = (
-    ("aside", re.compile(r"market|offset|compens|embodied|\bnet\b|net co|equivalen[ct]e? to|avoided|marché|water", re.I)),
-    ("grid", re.compile(r"intensity|/\s?kwh|per kwh|emission factor|grid factor|carbon factor|intensité|facteur", re.I)),
-    ("co2e", re.compile(r"co\s?[2₂]|carbon|emission|émission|ghg", re.I)),
-    ("energy", re.compile(r"[kmg]?wh\b|energy|électricité|electricity|énergie", re.I)),
-    ("pue", re.compile(r"\bpue\b", re.I)),
-    ("region", re.compile(r"region|country|location|\bpays\b", re.I)),
-    ("hours", re.compile(r"hours?|\bdays?\b|\btime\b|\bh\b|heures|durée|gpuh", re.I)),
-    ("power", re.compile(r"power|watts?\b|\(w\)|\bw\b|\btdp\b|puissance", re.I)),
-    ("count", re.compile(r"number of|\bcount\b|#|\bnum\b|gpus\b|chips\b|devices\b|accelerators\b|^n$|nombre", re.I)),
+    (
+        "aside",
+        re.compile(
+            r"market|offset|compens|embodied|\bnet\b|net co|equivalen[ct]e? to|avoided|marché|water",
+            re.IGNORECASE,
+        ),
+    ),
+    (
+        "grid",
+        re.compile(
+            r"intensity|/\s?kwh|per kwh|emission factor|grid factor|carbon factor|intensité|facteur",
+            re.IGNORECASE,
+        ),
+    ),
+    ("co2e", re.compile(r"co\s?[2₂]|carbon|emission|émission|ghg", re.IGNORECASE)),
+    ("energy", re.compile(r"[kmg]?wh\b|energy|électricité|electricity|énergie", re.IGNORECASE)),
+    ("pue", re.compile(r"\bpue\b", re.IGNORECASE)),
+    ("region", re.compile(r"region|country|location|\bpays\b", re.IGNORECASE)),
+    ("hours", re.compile(r"hours?|\bdays?\b|\btime\b|\bh\b|heures|durée|gpuh", re.IGNORECASE)),
+    ("power", re.compile(r"power|watts?\b|\(w\)|\bw\b|\btdp\b|puissance", re.IGNORECASE)),
+    (
+        "count",
+        re.compile(
+            r"number of|\bcount\b|#|\bnum\b|gpus\b|chips\b|devices\b|accelerators\b|^n$|nombre", re.IGNORECASE
+        ),
+    ),
 )
 _SUMMED = ("co2e", "energy", "hours", "aside")
 _SUM_TOLERANCE = 0.005
@@ -111,7 +133,7 @@ def _figures(header: Sequence[str], row: Sequence[str], line: int) -> Iterator[F
         kind = _column(label)
         if kind != "pue" and re.search(r"\bpue\b", label, re.IGNORECASE):
             yield Figure("unstated pue", 0.0, line)
-        own = figures_in(cell, line, carbon=kind == "co2e" or kind == "aside")
+        own = figures_in(cell, line, carbon=kind in {"co2e", "aside"})
         if kind == "aside":
             yield from (replace(f, kind="aside co2e") for f in own if f.kind == "co2e")
         elif kind == "region" and cell:
@@ -138,7 +160,9 @@ def _bare(kind: str, label: str, cell: str, line: int) -> Figure | None:
         return None
     digits = found["number"]
     value = number_of(digits, found["many"]) * scale
-    together = kind == "hours" and bool(re.search(r"gpu|tpu|device|chip|accelerator|[AHV]\d", label, re.IGNORECASE))
+    together = kind == "hours" and bool(
+        re.search(r"gpu|tpu|device|chip|accelerator|[AHV]\d", label, re.IGNORECASE)
+    )
     kind = "aside co2e" if kind == "aside" else kind
     rated = "rated" if kind == "power" and re.search(r"tdp|rated|peak", label, re.IGNORECASE) else ""
     return Figure(kind, value, line, 0, 0, digits, rounding(digits), rated, together)
@@ -175,7 +199,8 @@ def _no_total(
     total = (_value(cell) or (0.0, 0.0))[0]
     return Finding(
         "total",
-        f"{label.strip() or 'A column'}: the rows printed add up to {_plain(summed)}, and the total says {cell}: "
+        f"{label.strip() or 'A column'}: the rows printed add up to {_plain(summed)}, and the total "
+        f"says {cell}: "
         f"{_plain(abs(total - summed))} {'is in no printed row' if total > summed else 'too little'}.",
         "Print the rows that are missing, or the total of those that are there.",
         shortened(" | ".join(row)),
@@ -244,7 +269,9 @@ def _html(lines: Sequence[tuple[int, str]]) -> Iterator[Table]:
                 rows[-1].append("")
     kept = [(cells, n) for cells, n in zip(rows, numbers, strict=True) if cells][:MOST_ROWS]
     if kept:
-        yield Table(tuple(tuple(map(_clean, cells[:MOST_COLUMNS])) for cells, _ in kept), tuple(n for _, n in kept))
+        yield Table(
+            tuple(tuple(map(_clean, cells[:MOST_COLUMNS])) for cells, _ in kept), tuple(n for _, n in kept)
+        )
 
 
 def _plain(number: float) -> str:

@@ -15,12 +15,18 @@ MOST_LINES = 20_000
 
 _HEADING = re.compile(r"\s{0,3}#{1,6}\s")
 _ITEM = re.compile(r"\s{0,12}(?:[-*+•]|\d{1,3}[.)])\s")
-_LABELLED = re.compile(r"[\s>*+•_-]{0,16}(?P<label>[A-Za-zÀ-ÿ#][^:|\n]{0,160}?)[*_`\s]{0,6}:[*_`\s]{0,6}(?P<rest>.*)", re.DOTALL)
+_LABELLED = re.compile(
+    r"[\s>*+•_-]{0,16}(?P<label>[A-Za-zÀ-ÿ#][^:|\n]{0,160}?)[*_`\s]{0,6}:[*_`\s]{0,6}(?P<rest>.*)", re.DOTALL
+)
 _SENTENCE_END = re.compile(r"(?<=[.!?;])(?<!\beq\.)(?<!éq\.)(?<!approx\.)[*_)\"']{0,3}\s+(?=[^\sa-z])|;\s+")
-_BARE = re.compile(r"(?P<number>\d{1,3}(?:[, ]\d{3}){1,5}(?:\.\d+)?|\d{1,15}(?:[.,]\d{1,18})?)(?P<many>[kKM])?(?![\w%/.])")
+_BARE = re.compile(
+    r"(?P<number>\d{1,3}(?:[, ]\d{3}){1,5}(?:\.\d+)?|\d{1,15}(?:[.,]\d{1,18})?)(?P<many>[kKM])?(?![\w%/.])"
+)
 _ASIDE = re.compile(
-    r"market|basé\w* sur le marché|marché|offset|compens|avoid|saved|saving|évit|embodied|manufactur|fabrication"
-    r"|passenger|flight|\bcar\b|voiture|\bvol\b|per year|per capita|lifetime|\bnet\b|idle|infrastructure|budget|per query",
+    r"market|basé\w* sur le marché|marché|offset|compens|avoid|saved|saving|évit|embodied|manufactur"
+    r"|fabrication"
+    r"|passenger|flight|\bcar\b|voiture|\bvol\b|per year|per capita|lifetime|\bnet\b|idle"
+    r"|infrastructure|budget|per query",
     re.IGNORECASE,
 )
 _LOCATION = re.compile(r"location|localis|gross|\bbrut", re.IGNORECASE)
@@ -30,12 +36,25 @@ _RATED = re.compile(r"\bTDP\b|thermal design|rated|\bpeak\b|maxim|nameplate|nomi
 _CARBON_LABEL = re.compile(r"carbon|co\s?[2₂]|emission|émission|ghg|greenhouse", re.IGNORECASE)
 _FIELDS = (
     ("hours", re.compile(r"\bhours?\b|hours_used|heures", re.IGNORECASE)),
-    ("region", re.compile(r"\bregion|geographical_location|\blocation\b|\bcountry\b|région|\bpays\b|cloud_region", re.IGNORECASE)),
+    (
+        "region",
+        re.compile(
+            r"\bregion|geographical_location|\blocation\b|\bcountry\b|région|\bpays\b|cloud_region",
+            re.IGNORECASE,
+        ),
+    ),
     ("provider", re.compile(r"provider|fournisseur", re.IGNORECASE)),
-    ("count", re.compile(r"(?:number|num|#|nb|count)\s?(?:of\s)?_?(?:gpus?|devices?|chips?|tpus?|accelerators?|cards?)", re.IGNORECASE)),
+    (
+        "count",
+        re.compile(
+            r"(?:number|num|#|nb|count)\s?(?:of\s)?_?(?:gpus?|devices?|chips?|tpus?|accelerators?|cards?)",
+            re.IGNORECASE,
+        ),
+    ),
 )
 _BEFORE, _AFTER = 70, 24
 _SAME = 0.015
+_ABOVE_ZERO = frozenset({"energy", "hours", "power", "grid", "pue", "count"})
 _MOST_APART = 20
 
 
@@ -68,7 +87,10 @@ class Passage:
     @cached_property
     def apart(self) -> dict[str, list[Figure]]:
         """Its first different figures by their kinds: none that repeats another, in this unit or another."""
-        return {kind: distinct(figures) for kind, figures in self.by_kind.items()}
+        return {
+            kind: distinct([f for f in figures if f.value > 0 or kind not in _ABOVE_ZERO])
+            for kind, figures in self.by_kind.items()
+        }
 
     def of(self, kind: str) -> list[Figure]:
         """Return its figures of a kind."""
@@ -110,7 +132,8 @@ def distinct(figures: Sequence[Figure]) -> list[Figure]:
 
 def _same(one: Figure, other: Figure) -> bool:
     within = max(_SAME, one.error + other.error)
-    return one.name.strip("total") == other.name.strip("total") and abs(one.value - other.value) <= within * max(one.value, other.value)
+    names = {figure.name for figure in (one, other)} - {"total"}
+    return len(names) < 2 and abs(one.value - other.value) <= within * max(one.value, other.value)
 
 
 def joined(parts: Sequence[Passage]) -> Passage:

@@ -14,27 +14,36 @@ from greenai_magic.quantity import significant
 MOST_DIGITS = 3
 
 _NEUTRAL = re.compile(
-    r"(?:carbon|climate|co2)[ -]?neutral(?:ity)?|neutres?\s(?:en|au)\s(?:carbone|climat)|neutralité\scarbone"
+    r"(?:carbon|climate|co2)[ -]?neutral(?:ity)?|neutres?\s(?:en|au)\s(?:carbone|climat)"
+    r"|neutralité\scarbone"
     r"|zéro[ -]carbone|zero[ -]carbon|climate[ -]positive|carbon[ -]negative|positif\spour\sle\sclimat",
     re.IGNORECASE,
 )
-_NET_ZERO = re.compile(r"net[ -]zero|zéro[ -](?:émissions?[ -])?nette?s?|zero[ -]emissions?|zéro[ -]émissions?", re.IGNORECASE)
+_NET_ZERO = re.compile(
+    r"net[ -]zero|zéro[ -](?:émissions?[ -])?nette?s?|zero[ -]emissions?|zéro[ -]émissions?", re.IGNORECASE
+)
 _OFFSETS = re.compile(
-    r"after[ _](?:carbon[ _])?offsets?|net of (?:carbon )?offsets?|(?:minus|less|deducting|subtracting) (?:the )?(?:carbon )?offsets?"
-    r"|offsets? (?:(?:are|were|is|was|have been) )?(?:deducted|subtracted)|après compensation|compensations? déduites?",
+    r"after[ _](?:carbon[ _])?offsets?|net of (?:carbon )?offsets?|(?:minus|less|deducting|subtracting) "
+    r"(?:the )?(?:carbon )?offsets?"
+    r"|offsets? (?:(?:are|were|is|was|have been) )?(?:deducted|subtracted)|après compensation"
+    r"|compensations? déduites?",
     re.IGNORECASE,
 )
 _TREES = re.compile(
-    r"\b(?:plant\w{0,4}|absor\w{1,6}|equivalent|équivalent|compensat\w{1,5}|offset)\b[^.\n]{0,60}\b(?:trees?|arbres?|seedlings?)\b",
+    r"\b(?:plant\w{0,4}|absor\w{1,6}|equivalent|équivalent|compensat\w{1,5}"
+    r"|offset)\b[^.\n]{0,60}\b(?:trees?|arbres?|seedlings?)\b",
     re.IGNORECASE,
 )
 _CARBON = re.compile(r"carbon|co\s?[2₂]|emission|émission|footprint|empreinte", re.IGNORECASE)
 _REFUSED = re.compile(
-    r"\b(?:not|never|no|cannot|nor|without|avoid|refus\w{0,4}|misleading|jamais|ne|pas|aucune?|sans|éviter)\b|n't|[\"“«'‘]\s{0,2}$",
+    r"\b(?:not|never|no|cannot|nor|without|avoid|refus\w{0,4}|misleading|jamais|ne|pas|aucune?|sans"
+    r"|éviter)\b|n't|[\"“«'‘]\s{0,2}$",
     re.IGNORECASE,
 )
 _BEFORE = 60
-_LOCATION_FIRST = "Give the location-based figure (energy times the average factor of the grid) and label both."
+_LOCATION_FIRST = (
+    "Give the location-based figure (energy times the average factor of the grid) and label both."
+)
 
 
 def check_words(sentences: Iterable[Passage], section: Passage) -> Iterator[Finding]:
@@ -80,7 +89,8 @@ def check_digits(passages: Iterable[Passage]) -> Iterator[Finding]:
             rounded = significant(number_of(figure.digits), 2)
             yield Finding(
                 "false-precision",
-                f"{figure.digits} has {significant_digits(figure.digits)} significant digits{more}: an estimate of "
+                f"{figure.digits} has {significant_digits(figure.digits)} significant digits{more}: an "
+                f"estimate of "
                 "CO2e is known to two or three at most.",
                 f"Write about {rounded}, and an interval.",
                 shortened(passage.text),
@@ -93,7 +103,8 @@ def _zeros(sentence: Passage) -> Iterator[Finding]:
         if figure.value == 0 and figure.digits:
             yield Finding(
                 "market-zero",
-                "0 for electricity that was used is market-based or after offsets, and no location-based figure is beside it.",
+                "0 for electricity that was used is market-based or after offsets, and no "
+                "location-based figure is beside it.",
                 _LOCATION_FIRST,
                 shortened(sentence.text),
                 figure.line,
@@ -101,7 +112,11 @@ def _zeros(sentence: Passage) -> Iterator[Finding]:
             return
 
 
-def _phrase(sentence: Passage, phrase: re.Pattern[str], code: str, why: str, better: str) -> Iterator[Finding]:
+def _phrase(
+    sentence: Passage, phrase: re.Pattern[str], code: str, why: str, better: str
+) -> Iterator[Finding]:
     found = phrase.search(sentence.text)
     if found and not _REFUSED.search(sentence.text[max(0, found.start() - _BEFORE) : found.start()]):
-        yield Finding(code, f"“{shortened(found[0])}” {why}.", better, shortened(sentence.text), sentence.line)
+        yield Finding(
+            code, f"“{shortened(found[0])}” {why}.", better, shortened(sentence.text), sentence.line
+        )
