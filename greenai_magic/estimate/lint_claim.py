@@ -24,6 +24,8 @@ NOT_ARITHMETIC = frozenset(
 _REGION_TOLERANCE = 0.05
 _COUNTRY_TIMES = 2.0
 """Factors of one country differ so much by year, source and basis."""
+_USUAL_LOAD = 0.49
+"""Of 11 trainings (Dodge et al. 2022, arXiv:2206.05229, Table 2), the geometric mean."""
 _LEAST_LOAD = 0.1
 """Devices at work draw at least this part of their rated power."""
 _UNITS = {1e3: "1000 times too high", 1e-3: "1000 times too low", 1e6: "a million times too high"} | {
@@ -209,7 +211,7 @@ def _of_co2e(claim: Claim) -> Iterator[Finding]:
     base, co2e = _base(claim), claim.co2e_kg
     if base is None or not co2e:
         return
-    least = LEAST_KG_PER_KWH * (_LEAST_LOAD if _only_rated(claim) else 1)
+    least = LEAST_KG_PER_KWH * (_USUAL_LOAD if _only_rated(claim) else 1)
     # Hours times power has no PUE in it; a printed energy may have.
     pue = claim.pue if claim.energy_kwh is None else None
     implied = co2e / base / (pue or 1)

@@ -55,7 +55,7 @@ _NUMBER = (
 )
 _SPACE = r"[ \u00a0\u202f\t]{0,3}-?"
 _MASS = rf"(?P<mass>(?i:{_any(_MASS_KG)}))"
-_OF_CO2 = rf"(?P<co2>{_SPACE}\.?(?:of |de |eq\.? ?|éq\.? ?)?(?:CO|carbon|d'équ)[^\s|/]{{0,20}})?"
+_OF_CO2 = rf"(?P<co2>{_SPACE}\.?(?:of |de |eq\.? ?|éq\.? ?)?(?:CO|carbon|d'équ)[^\s|/,;()]{{0,20}})?"
 _PER = r"(?:\s?/\s?|\s?per\s|\s?par\s)(?P<per>(?i:kWh|MWh|kilowatt-hour|kilowatt hour))"
 
 _FACTOR = re.compile(rf"{_NUMBER}{_SPACE}{_MASS}{_OF_CO2}{_PER}\b")

@@ -198,8 +198,8 @@ def _split(run: Sequence[tuple[int, str]]) -> Iterator[Passage]:
     starts, size = [], 0
     for _, line in run:
         starts.append(size)
-        size += len(line.strip()) + 1
-    text = " ".join(line.strip() for _, line in run)
+        size += len(_plain(line)) + 1
+    text = " ".join(_plain(line) for _, line in run)
     begin = 0
     cuts = range(LONGEST_LINE, len(text), LONGEST_LINE)
     for end in sorted({*(found.end() for found in _SENTENCE_END.finditer(text)), *cuts, len(text)}):
@@ -211,6 +211,11 @@ def _split(run: Sequence[tuple[int, str]]) -> Iterator[Passage]:
             ]
             yield Passage(sentence, run[bisect_right(starts, begin) - 1][0], tuple(figures))
         begin = end
+
+
+def _plain(line: str) -> str:
+    """Return a line without what makes words bold, which comes between a number and its unit."""
+    return line.replace("**", "").strip()
 
 
 def _stated(sentence: str) -> Iterator[Figure]:

@@ -160,6 +160,8 @@ def test_strubell_closes(row):
         ("We used 100 kWh, emitting 40 t of CO2e.", ["implied-factor"]),
         ("We used 100 kWh, emitting 40 kg of CO2e.", []),
         ("10 A100 PCIe 40GB ran for 1000 hours, emitting 1.2 g CO2e.", ["implied-factor"]),
+        ("7.0M GPU hours on H100-80GB (TDP of 700W), **12.9** tons CO2eq.", ["implied-factor"]),
+        ("Dynamic: 24.7 tCO2eq, idle adds 14.6 tCO2eq and embodied 11.2 tCO2eq, 50.5 in total; 433 MWh.", []),
         ("A: 31 tCO2eq, B: 62 tCO2eq, C: 291 tCO2eq; in total 539 tCO2eq.", ["total"]),
         ("- A: 31 tCO2eq\n- B: 62 tCO2eq\n- Total: 93 tCO2eq", []),
     ],
@@ -228,8 +230,6 @@ def test_a_file_is_read_and_what_is_none_refused_in_one_sentence(tmp_path):
         "1 a b c d ",
         "*",
         "1 kWh, 2 kg CO2e.\n",
-    ]
-    + [
         "co2_eq_emissions:\n",
         "aws us-east-1 ",
         "' ",
