@@ -127,7 +127,7 @@ def ratio(whole: Quantity, divisor: Quantity, unit: str, *, name: str) -> Quanti
 
 
 def quotient(whole: Quantity, divisor: Quantity, unit: str, *, name: str) -> Quantity:
-    """Divide a figure by another that has an interval of its own; spreads add cause by cause.
+    """Divide a figure by another that has an interval of its own; what both share cancels, cause by cause.
 
     Raises
     ------
@@ -137,8 +137,12 @@ def quotient(whole: Quantity, divisor: Quantity, unit: str, *, name: str) -> Qua
     if divisor.value == 0 or divisor.below or divisor.above:
         msg = f"{name} can only be divided by a figure above zero without margins, not by {divisor}."
         raise UnitError(msg)
-    inverse = replace(divisor, value=1 / divisor.value)
-    return replace(product((whole, inverse), unit, name=name), formula="{0} / {1}", inputs=(whole, divisor))
+    parts = (
+        replace(whole, spread=_beyond(whole.spread, divisor.spread)),
+        replace(divisor, value=1 / divisor.value, spread=_beyond(divisor.spread, whole.spread)),
+    )
+    basis = _basis_of((whole, divisor))
+    return replace(product(parts, unit, name=name), basis=basis, formula="{0} / {1}", inputs=(whole, divisor))
 
 
 def excess(whole: Quantity, part: Quantity, *, name: str, source: str = "") -> Quantity:
@@ -230,6 +234,11 @@ def _merged(parts: Iterable[Quantity]) -> list[Quantity]:
 
 def _in_common(a: Mapping[str, float], b: Mapping[str, float]) -> float:
     return math.fsum(sd * b.get(cause, 0.0) for cause, sd in a.items())
+
+
+def _beyond(spread: Mapping[str, float], other: Mapping[str, float]) -> dict[str, float]:
+    """Return by how much each cause sways a figure more than it sways another."""
+    return {cause: sd - other.get(cause, 0.0) for cause, sd in spread.items() if sd > other.get(cause, 0.0)}
 
 
 def _joined(texts: Iterable[str]) -> str:

@@ -27,16 +27,23 @@ Z95 = 1.959963984540054
 """Half-width of the 95 % interval of a standard normal."""
 JOULES_PER_KWH = 3.6e6
 
-_PREFIXES = ((1e-9, "n"), (1e-6, "µ"), (1e-3, "m"), (1.0, ""), (1e3, "k"), (1e6, "M"), (1e9, "G"))
-_LARGE = (*_PREFIXES[3:], (1e12, "T"), (1e15, "P"), (1e18, "E"), (1e21, "Z"))
-_SCALED = dict.fromkeys(("g CO2e", "g Sb eq", "g", "W", "Wh", "L"), _PREFIXES) | dict.fromkeys(
-    ("FLOP", "FLOP/s"), _LARGE
-)
-"""Units that are shown with a prefix, and which ones."""
+_SMALL = ((1e-15, "f"), (1e-12, "p"), (1e-9, "n"), (1e-6, "µ"), (1e-3, "m"))
+_LARGE = ((1.0, ""), (1e3, "k"), (1e6, "M"), (1e9, "G"))
+_COUNTED = (*_LARGE, (1e12, "T"), (1e15, "P"), (1e18, "E"), (1e21, "Z"))
+_ALL = (*_SMALL, *_LARGE)
+_NO_PREFIX = ((1.0, ""),)
+_SCALED = {
+    "J": (JOULES_PER_KWH / 1000, "Wh", _ALL),
+    # Of fossil resources, which are not to be taken for electricity.
+    "MJ": (1e-6, "J", _ALL),
+    "FLOP": (1.0, "FLOP", _COUNTED),
+    "FLOP/s": (1.0, "FLOP/s", _COUNTED),
+} | {unit: (1.0, unit, _ALL) for unit in ("g CO2e", "g Sb eq", "g", "W", "L")}
+"""How units are shown: their own size in the unit inside, their name, and the prefixes they take."""
 _TONNE_G = 1e6
 DUST = 1e-9
 """Below this part of a figure, a difference is rounding."""
-_TIMES = ((1e-6, "µs"), (1e-3, "ms"), (1.0, "s"), (60.0, "min"), (3600.0, "h"))
+_TIMES = ((1e-9, "ns"), (1e-6, "µs"), (1e-3, "ms"), (1.0, "s"), (60.0, "min"), (3600.0, "h"))
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -206,20 +213,15 @@ def significant(number: float, digits: int) -> str:
 
 
 def _shown_unit(value: float, unit: str) -> tuple[float, str]:
+    own, shown, prefixes = _SCALED.get(unit, (1.0, "" if unit == "1" else unit, _NO_PREFIX))
     if value == 0:
-        return (JOULES_PER_KWH / 1000, "Wh") if unit == "J" else (1.0, "" if unit == "1" else unit)
+        return own, shown
+    steps = tuple((own * scale, prefix + shown) for scale, prefix in prefixes)
     if unit == "s":
-        return max((t for t in _TIMES if abs(value) >= t[0]), default=_TIMES[0])
-    if unit == "J":
-        scale, label = _shown_unit(value / (JOULES_PER_KWH / 1000), "Wh")
-        return scale * JOULES_PER_KWH / 1000, label
-    if unit == "g CO2e" and abs(value) >= _TONNE_G:
-        return _TONNE_G, "t CO2e"
-    prefixes = _SCALED.get(unit)
-    if prefixes is not None:
-        scale, prefix = max((p for p in prefixes if abs(value) >= p[0]), default=prefixes[0])
-        return scale, prefix + unit
-    return 1.0, "" if unit == "1" else unit
+        steps = _TIMES
+    elif unit == "g CO2e" and abs(value) >= _TONNE_G:
+        steps = ((_TONNE_G, "t CO2e"),)
+    return max((step for step in steps if abs(value) >= step[0]), default=steps[0])
 
 
 def _explain(quantity: Quantity, *, depth: int) -> list[str]:

@@ -10,16 +10,17 @@ from greenai_magic.estimate.compat import MEMORY_W_PER_GB
 from greenai_magic.estimate.hardware import Device, find_device
 from greenai_magic.estimate.inputs import (
     HOUR_S,
-    REST_OF_MACHINE,
     Figure,
     declared,
+    declared_load,
     how_many,
     parts_of,
     placed,
     rated_power,
+    rest_of_machine,
     usual_load,
 )
-from greenai_magic.estimate.modes import Mode, as_that_tool
+from greenai_magic.estimate.modes import Job, Mode, as_that_tool
 from greenai_magic.estimate.project import flop_count
 from greenai_magic.footprint.embodied import Part, lines_of, parts_named
 from greenai_magic.footprint.gsd import gsd
@@ -77,7 +78,8 @@ def estimate_aposteriori(
     hardware : str or iterable of Part
         Equipment whose making is counted, as ``"laptop + monitor"``.
     mode : str
-        ``"mlco2_compat"`` or ``"green_algorithms"`` for the digits of those tools; ``""`` for full precision.
+        ``"mlco2_compat"`` or ``"green_algorithms"`` for the digits of those tools, which look a device up in
+        their own tables (:func:`greenai_magic.estimate.modes.as_that_tool`); ``""`` for full precision.
 
     Returns
     -------
@@ -91,20 +93,20 @@ def estimate_aposteriori(
     UnitError
         If a figure has the wrong unit, or operations are given as a rate.
     """
-    found = find_device(device) if isinstance(device, str) else device
-    where = placed(
-        place,
-        found,
-        pue=pue,
-        grid_intensity_g_per_kwh=grid_intensity_g_per_kwh,
-        market_intensity_g_per_kwh=market_intensity_g_per_kwh,
-        wue_l_per_kwh=wue_l_per_kwh,
-    )
+    factors = {
+        "pue": pue,
+        "grid_intensity_g_per_kwh": grid_intensity_g_per_kwh,
+        "market_intensity_g_per_kwh": market_intensity_g_per_kwh,
+        "wue_l_per_kwh": wue_l_per_kwh,
+    }
     if mode:
-        return as_that_tool(
-            mode, found, where, power_w=power_w, count=count, hours=hours, load=load,
-            memory_gb=memory_gb, repeats=repeats, pue=pue,
-        )  # fmt: skip
+        job = Job(device, power_w, count, hours, load, memory_gb, repeats, pue)
+        region = place if isinstance(place, str) and grid_intensity_g_per_kwh is None else ""
+        given = {"flops": flops is not None, "embodied": embodied, "hardware": hardware}
+        unknown = [name for name, told in given.items() if told]
+        return as_that_tool(mode, job, placed(place, None, **factors), region=region, unknown=unknown)
+    found = find_device(device) if isinstance(device, str) else device
+    where = placed(place, found, **factors)
     power, part = _power_and_load(found, power_w, load)
     each = declared(hours, "s", "duration", scale=HOUR_S)
     devices, times = how_many(count), declared(repeats, "1", "repeats")
@@ -123,7 +125,7 @@ def estimate_aposteriori(
         where,
         lines_of(parts, product((each, times), "s", name="duration")),
         activity=activity,
-        left_out=() if memory_gb is not None or (found and found.kind == "cpu") else (REST_OF_MACHINE,),
+        left_out=rest_of_machine(found, memory_gb),
         notes=remarks(found),
     )
 
@@ -140,7 +142,7 @@ def _power_and_load(
     device: Device | None, power_w: Figure | None, load: Figure | None
 ) -> tuple[Quantity, Quantity]:
     whole = Quantity(1.0, "1", "declared", "the power is that drawn", name="load")
-    part = whole if load is None else declared(load, "1", "load", log_sd=gsd("energy counter").log_sd)
+    part = whole if load is None else declared_load(load, log_sd=gsd("energy counter").log_sd)
     if power_w is not None:
         return declared(power_w, "W", "power of a device", log_sd=gsd("energy counter").log_sd), part
     if device is None:

@@ -9,13 +9,14 @@ from greenai_magic.errors import SettingError
 from greenai_magic.estimate.aposteriori import remarks
 from greenai_magic.estimate.hardware import Device, find_device
 from greenai_magic.estimate.inputs import (
-    REST_OF_MACHINE,
     Figure,
     declared,
+    declared_load,
     how_many,
     parts_of,
     placed,
     rated_power,
+    rest_of_machine,
 )
 from greenai_magic.estimate.project import flop_count
 from greenai_magic.footprint.embodied import Part, lines_of, parts_named
@@ -69,8 +70,9 @@ def estimate_apriori(
     power_w : float or Quantity, optional
         W that one device draws; left out, its rated power x ``load``.
     load : float or Quantity, optional
-        Part of the power that is drawn. Left out, 1 where ``power_w`` is given or nothing else is known,
-        and 0.746 (Patterson et al. 2021) where the utilisation is given and the power is a rating.
+        Part of the power that is drawn. Left out, 1 where ``power_w`` is given, and 0.746 (Patterson et
+        al. 2021) where the power is a rating; 1 too where neither ``flop_per_s`` nor ``utilisation`` is
+        given, since 1 / 2.39 holds the load.
     precision : str, optional
         Whose peak: ``"bf16"``, ``"fp16"`` or ``"fp32"``. Left out, the fastest that the table has.
     count : float or Quantity
@@ -102,7 +104,7 @@ def estimate_apriori(
         wue_l_per_kwh=wue_l_per_kwh,
     )
     rate = _rate(found, flop_per_s, utilisation, precision)
-    power, part = _power(found, power_w, load, known_utilisation=utilisation is not None)
+    power, part = _power(found, power_w, load, naive=flop_per_s is None and utilisation is None)
     time = quotient(work, rate, "s", name="device time")
     parts = parts_named(hardware) if isinstance(hardware, str) else tuple(hardware)
     devices = how_many(count)
@@ -114,7 +116,7 @@ def estimate_apriori(
         where,
         lines_of(parts, each),
         activity={"flops": work, "flop_per_s": rate, "device_time": time, "power": power, "load": part},
-        left_out=(REST_OF_MACHINE,),
+        left_out=rest_of_machine(found),
         notes=remarks(found),
     )
 
@@ -154,12 +156,13 @@ def _peak(device: Device | None, precision: str | None) -> Quantity:
 
 
 def _power(
-    device: Device | None, power_w: Figure | None, load: Figure | None, *, known_utilisation: bool
+    device: Device | None, power_w: Figure | None, load: Figure | None, *, naive: bool
 ) -> tuple[Quantity, Quantity]:
-    exact = gsd("energy counter").log_sd
+    # The error of a naive rate is that of the whole energy: the power's is in it.
+    exact = 0.0 if naive else gsd("energy counter").log_sd
     if load is not None:
-        part = declared(load, "1", "load", log_sd=exact)
-    elif power_w is None and known_utilisation:
+        part = declared_load(load, log_sd=exact)
+    elif power_w is None and not naive:
         source = "four trainings of Patterson et al. 2021 (arXiv:2104.10350, Table 4)"
         part = Quantity(TRAINING_LOAD, "1", "default", source, {"load": TRAINING_LOAD_LOG_SD}, name="load")
     else:

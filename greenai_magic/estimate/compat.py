@@ -179,6 +179,27 @@ def green_algorithms(
     return GreenAlgorithmsResult(power_w, energy_kwh, g_per_kwh, energy_kwh * g_per_kwh, share)
 
 
+def green_algorithms_kind(device: str, version: str = "v3.0") -> str:
+    """Return ``"cpu"`` or ``"gpu"`` as Green Algorithms lists a device, ``""`` where it does not."""
+    kinds = (kind for kind in ("cpu", "gpu") if device.casefold() in _core_watts(kind, version))
+    return next(kinds, "")
+
+
+def mlco2_watts(device: str) -> float | None:
+    """Return the W that ML CO2 Impact lists for a device, right or wrong; None where it lists none."""
+    row = _mlco2_rows("mlco2_devices.csv", "name").get(device.casefold())
+    return float(row["tdp_w"]) if row else None
+
+
+def mlco2_region(code: str) -> tuple[float, float] | None:
+    """Return the g CO2e/kWh and the offset claim in % that ML CO2 Impact lists for a provider's region.
+
+    ``code`` is such as ``"gcp/us-central1"``; None where it lists no such region.
+    """
+    row = _mlco2_rows("mlco2_regions.csv", "code").get(code.casefold())
+    return (float(row["g_per_kwh"]), float(row["offset_percent"])) if row else None
+
+
 def _watts(kind: str, device: str | float, version: str) -> float:
     if not isinstance(device, str):
         return device
@@ -188,7 +209,7 @@ def _watts(kind: str, device: str | float, version: str) -> float:
     near = difflib.get_close_matches(device[:_SHOWN_LETTERS].casefold(), table, n=3)
     advice = f"did you mean {' or '.join(near)}? Else give" if near else "give"
     asked = f"{kind} {device[:_SHOWN_LETTERS]!r}"
-    msg = f"The rows of Green Algorithms {version} here have no {asked}: {advice} its watts, as {kind}=7.5."
+    msg = f"Green Algorithms {version} lists no {asked}: {advice} its watts, as {kind}=7.5."
     raise DeviceError(msg)
 
 
@@ -200,6 +221,12 @@ def _core_watts(kind: str, version: str) -> dict[str, float]:
             for row in csv.DictReader(lines)
             if row["kind"] == kind and version in row["versions"].split("|")
         }
+
+
+@cache
+def _mlco2_rows(table: str, key: str) -> dict[str, dict[str, str]]:
+    with (DATA / table).open(newline="", encoding="utf-8") as lines:
+        return {row[key].casefold(): row for row in csv.DictReader(lines)}
 
 
 def _two_decimals(number: float) -> float:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from dataclasses import replace
+from numbers import Real
 
 from greenai_magic.errors import SettingError, UnitError
 from greenai_magic.estimate.hardware import Device
@@ -19,7 +20,8 @@ Figure = float | Quantity
 HOUR_S = 3600.0
 DECLARED = "declared by the user"
 GPUS_PER_SERVER = 8
-REST_OF_MACHINE = "the rest of the machine: processors, memory, disks, fans"
+MOST_LOAD = 2.0
+"""Larger values are taken for percent: with its host, a busy card draws a little more than its rating."""
 
 
 def declared(figure: Figure, unit: str, name: str, *, log_sd: float = 0.0, scale: float = 1.0) -> Quantity:
@@ -37,25 +39,50 @@ def declared(figure: Figure, unit: str, name: str, *, log_sd: float = 0.0, scale
     Raises
     ------
     UnitError
-        If a figure is in another unit, or a number is not above zero.
+        If a figure is in another unit, or a number is not above zero or beyond what can be counted.
     """
     if isinstance(figure, Quantity):
         if figure.unit != unit:
             msg = f"The {name} is to be in {unit}, not in {figure.unit}."
             raise UnitError(msg)
         return replace(figure, name=name)
-    number = isinstance(figure, (int, float)) and not isinstance(figure, bool)
-    if not number or not 0 < figure < math.inf:
-        msg = f"The {name} cannot be {figure!r}: give a number above 0, or a Quantity in {unit}."
+    number = _number(figure)
+    if not 0 < number * scale < math.inf:
+        shown = repr(figure) if number < math.inf else "so large"
+        msg = f"The {name} cannot be {shown}: give a number above 0, or a Quantity in {unit}."
         raise UnitError(msg)
     # Two jobs that declare the same share its error; two that do not, do not.
-    spread = {f"{name} {figure:g}": log_sd} if log_sd else {}
-    return Quantity(float(figure) * scale, unit, "declared", DECLARED, spread, name=name)
+    spread = {f"{name} {number:g}": log_sd} if log_sd else {}
+    return Quantity(number * scale, unit, "declared", DECLARED, spread, name=name)
 
 
 def how_many(count: Figure) -> Quantity:
     """Return a number of devices as an exact figure."""
     return declared(count, "1", "number of devices")
+
+
+def declared_load(load: Figure, *, log_sd: float = 0.0) -> Quantity:
+    """Return the part of its power that a device draws on average.
+
+    Raises
+    ------
+    UnitError
+        As for :func:`declared`.
+    SettingError
+        If it is so large that it is probably in percent.
+    """
+    part = declared(load, "1", "load", log_sd=log_sd)
+    if part.value > MOST_LOAD:
+        msg = f"The load cannot be {part.value:g}: it is a part of the power, such as 0.8, and no percentage."
+        raise SettingError(msg)
+    return part
+
+
+def rest_of_machine(device: Device | None, memory_gb: float | None = None) -> tuple[str, ...]:
+    """Return what the energy of a device leaves out of its machine, by name."""
+    processors = () if device is not None and device.kind == "cpu" else ("processors",)
+    memory = ("memory",) if memory_gb is None else ()
+    return (f"the rest of the machine: {', '.join((*processors, *memory, 'disks', 'fans'))}",)
 
 
 def placed(
@@ -123,3 +150,13 @@ def parts_of(device: Device, count: float) -> Iterable[Part]:
     if device.data_centre:
         return [cards, part("gpu server", count=count, share=1 / GPUS_PER_SERVER)]
     return [cards, part("desktop")]
+
+
+def _number(figure: object) -> float:
+    """Return what was given as a number: infinite where it is too large, not a number where it is none."""
+    if type(figure) is bool or not isinstance(figure, Real):
+        return math.nan
+    try:
+        return float(figure)
+    except OverflowError:
+        return math.inf

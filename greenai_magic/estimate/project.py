@@ -87,7 +87,12 @@ def _number(text: str, tens: int) -> int | float:
 
 
 def _is_number(value: Any) -> bool:
-    return type(value) is not bool and isinstance(value, Real) and math.isfinite(value)
+    if type(value) is bool or not isinstance(value, Real):
+        return False
+    try:
+        return math.isfinite(value)
+    except OverflowError:
+        return False
 
 
 def _no_count(what: str, *, rate: bool) -> str:

@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
+from greenai_magic.arithmetic import product
 from greenai_magic.errors import UnitError
 from greenai_magic.footprint.impacts import Footprint
 from greenai_magic.quantity import DUST, Quantity, show, significant
@@ -76,7 +77,9 @@ def reconcile(first: Footprint, second: Footprint) -> Reconciliation:
     """Split the ratio of two footprints, location-based, exactly into causes.
 
     The ratio of products is the product of the ratios of their factors: operations / throughput or else
-    duration, power, load, PUE, grid intensity. What is counted beside the electricity is the boundary.
+    duration, power, load, PUE, grid intensity. Where one of the two knows its load and the other, as a
+    measurement, only the power that was drawn, power x load is one cause. What is counted beside the
+    electricity is the boundary, or else the other lines.
 
     Parameters
     ----------
@@ -104,8 +107,7 @@ def reconcile(first: Footprint, second: Footprint) -> Reconciliation:
     whole = second.gwp.value / first.gwp.value
     rest = whole / math.prod(cause.factor for cause in causes)
     if abs(math.log(rest)) > DUST:
-        parts = (", ".join(dict.fromkeys(line.item for line in f.gwp_lines)) for f in (first, second))
-        causes.append(Cause("boundary", rest, " → ".join(parts)))
+        causes.append(_beside_electricity(rest, first, second))
     return Reconciliation(first.gwp, second.gwp, tuple(causes))
 
 
@@ -121,9 +123,11 @@ def _of_energy(first: Footprint, second: Footprint) -> Iterator[Cause]:
             found.append(Cause(rate.name, 1 / rate.factor, rate.note))
         else:
             found.append(_cause("duration", lambda f: f.activity["device_time"], first, second))
-        found.append(_cause("power", lambda f: f.activity["power"], first, second))
         if "load" in both:
+            found.append(_cause("power", lambda f: f.activity["power"], first, second))
             found.append(_cause("load", lambda f: f.activity["load"], first, second))
+        else:
+            found.append(_cause("power", _drawn, first, second))
     energy = _cause("energy", lambda f: f.energy_it, first, second)
     rest = energy.factor / math.prod(cause.factor for cause in found)
     if not found:
@@ -131,6 +135,22 @@ def _of_energy(first: Footprint, second: Footprint) -> Iterator[Cause]:
     elif abs(math.log(rest)) > DUST:
         found.append(Cause("rest of the machine", rest, energy.note))
     yield from found
+
+
+def _drawn(footprint: Footprint) -> Quantity:
+    """Return the power that a device drew, its load in it."""
+    known = footprint.activity
+    return product([known[name] for name in ("power", "load") if name in known], "W", name="power drawn")
+
+
+def _beside_electricity(factor: float, first: Footprint, second: Footprint) -> Cause:
+    """Return the cause that is left when those of the electricity are known."""
+    items = [tuple(dict.fromkeys(line.item for line in f.gwp_lines)) for f in (first, second)]
+    if items[0] != items[1]:
+        return Cause("boundary", factor, " → ".join(", ".join(of) for of in items))
+    if len(items[0]) > 1:
+        return Cause("other lines", factor, f"what {', '.join(items[0][1:])} adds to the electricity")
+    return Cause("rounding", factor, "a calculator that rounds at every step")
 
 
 def _cause(

@@ -9,24 +9,34 @@ read nor needed. FLOPs over a device's peak say less, as kernels reach very diff
 
 from __future__ import annotations
 
+import math
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from greenai_magic.arithmetic import product, ratio, total
+from greenai_magic.arithmetic import product, quotient, ratio, total
 from greenai_magic.errors import FlopError
 from greenai_magic.flops.report import FlopReport
 from greenai_magic.meter.discover import default_meter
 from greenai_magic.meter.measurement import Measurement
 from greenai_magic.meter.meter import Meter
-from greenai_magic.quantity import Quantity
+from greenai_magic.quantity import Z95, Quantity
 
 if TYPE_CHECKING:
     from greenai_magic.flops.torch.calls import Call, Called
 
-REPLAY_LOG_SD = 0.2
-"""Root mean square of ln(predicted / real time), measured with benchmarks/replay.py (2026)."""
+REPLAY_LOG_SD = 0.16
+"""At least the root mean square of ln(predicted / real time) that benchmarks/replay.py found (2026)."""
+BETWEEN_CALLS = 2.0
+"""Python between two calls takes up to so many times the shortest call, which is little else than calling: on
+the small models of the same benchmark (2026). A call that PyTorch makes by itself saves as much as one."""
+_ERRORS = {"cpu": (REPLAY_LOG_SD, "error as measured on 19 models, on one core (2026)")}
+_UNMEASURED = (
+    math.log(2) / Z95,
+    "a factor of 2, an engineering choice: no error was measured on such a device",
+)
+"""On a GPU every call is waited for, so that launches which overlap in the model count in full."""
 POWER_LOG_SD = 0.05
 """Power of the loop against that of the model, whose operators come in other parts: an engineering choice."""
 
@@ -68,6 +78,13 @@ class Replay:
     not_timed: tuple[str, ...]
     report: FlopReport
 
+    @property
+    def flop_per_s(self) -> Quantity:
+        """Rate that this model achieves here, as ``estimate_apriori`` takes it beside ``power``."""
+        work = Quantity(float(self.report.flops), "FLOP", "modelled", self.report.method, name="operations")
+        whole = replace(self.duration, below=0.0, above=0.0)
+        return quotient(work, whole, "FLOP/s", name="rate by operator replay")
+
     def __repr__(self) -> str:
         return f"<Replay {self.report.model}: {self.duration}, {self.energy}>"
 
@@ -92,7 +109,7 @@ def replay(
     budget_s : float
         Seconds after which no further call is begun; counting comes before.
     memory_bytes : int, optional
-        Most bytes of random data at once; by default a quarter of what is free, 1 GB at most.
+        Most bytes of random data at once, and of a result; a quarter of what is free by default, up to 1 GB.
     meter : Meter, optional
         What measures the power; the shared one by default.
     **step
@@ -110,7 +127,10 @@ def replay(
     """
     torch = sys.modules.get("torch")
     if torch is None or not isinstance(model, torch.nn.Module):
-        msg = f"A {type(model).__name__} is no PyTorch module: only the operators of one can be replayed."
+        msg = (
+            f"A {type(model).__name__} is no PyTorch module, and only operators of one are timed here: "
+            "name a device to estimate by its data sheet."
+        )
         raise FlopError(msg)
     from greenai_magic.estimate.replay_loop import time_calls, work
     from greenai_magic.flops.torch.calls import operator_calls
@@ -127,28 +147,30 @@ def replay(
             "give replay() more of budget_s or of memory_bytes, or measure a few real steps."
         )
         raise FlopError(msg)
-    duration = _duration(calls, seconds, left / done if left else 0.0)
+    duration = _duration(calls, seconds, left / done if left else 0.0, timing.device)
     power = _power(timing.measurements)
     energy = product((power, duration), "J", name="energy of one pass")
     return Replay(duration, energy, power, _timed(calls, seconds), _not_timed(calls, seconds), report)
 
 
-def _duration(calls: Sequence[Called], seconds: Mapping[Call, float], left: float) -> Quantity:
+def _duration(calls: Sequence[Called], seconds: Mapping[Call, float], left: float, device: str) -> Quantity:
     """Return the sum over all calls; what was not timed takes as long for its work as the rest, or none."""
+    log_sd, why = _ERRORS.get(device, _UNMEASURED)
     timed_s = sum(called.times * seconds[called.call] for called in calls if called.call in seconds)
     source = (
         f"{sum(called.times for called in calls)} calls of {len(calls)} operators, each timed here on random "
-        f"data; its error was measured on 41 models (2026)"
+        f"data; {why}"
     )
     missing_s = timed_s * left
+    calling_s = sum(called.times for called in calls) * min(seconds.values())
     return Quantity(
         timed_s + missing_s,
         "s",
         "modelled",
         source,
-        {"operator replay": REPLAY_LOG_SD},
-        below=missing_s,
-        above=missing_s,
+        {"operator replay": log_sd},
+        below=min(missing_s + calling_s, timed_s + missing_s),
+        above=missing_s + BETWEEN_CALLS * calling_s,
         name="duration of one pass",
     )
 

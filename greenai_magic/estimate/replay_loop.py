@@ -27,17 +27,18 @@ _PART_OF_FREE = 4
 
 @dataclass(frozen=True, slots=True)
 class Timing:
-    """What the loop saw: seconds of each call that was timed, and a measurement of each group."""
+    """What the loop saw: on what device, seconds of each call that was timed, a measurement of each group."""
 
+    device: str
     seconds: dict[Call, float] = field(default_factory=dict)
     measurements: list[Measurement] = field(default_factory=list)
 
 
 def time_calls(calls: Sequence[Called], budget_s: float, memory_bytes: int | None, meter: Meter) -> Timing:
     """Time what there is time and memory for, random numbers and modes of the process left as they are."""
-    timing = Timing()
     device = next((called.call.device for called in calls if called.call.device), torch.device("cpu"))
-    settle: Callable[[], None] = torch.cuda.synchronize if device.type == "cuda" else _nothing
+    timing = Timing(device.type)
+    settle: Callable[[], None] = getattr(torch, device.type).synchronize
     most = memory_bytes or min(_MOST_BYTES, free_bytes(device) // _PART_OF_FREE)
     groups = list(_groups(calls, most))
     end = time.perf_counter() + budget_s
@@ -59,17 +60,13 @@ def work(called: Called) -> int:
     return called.times * (called.flops + called.call.nbytes)
 
 
-def _nothing() -> None:
-    return
-
-
 def _groups(calls: Sequence[Called], most: int) -> Iterator[list[Called]]:
     """Split the calls, in their order, so that each group's data fit; what is too large alone is left out."""
     group: list[Called] = []
     held = 0
     for called in calls:
         size = called.call.nbytes
-        if size > most:
+        if max(size, called.made_bytes) > most:
             continue
         if held + size > most:
             yield group

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
 from importlib import import_module
 from numbers import Integral
 from typing import TYPE_CHECKING, Any
@@ -30,7 +29,7 @@ def count_flops(
     train_step: bool = False,
     batch: int | None = None,
     train: bool | None = None,
-    loss: Callable[..., Any] | None = None,
+    loss: Any = None,
     optimiser: Any = None,
 ) -> FlopReport:
     """Count the operations of a model; it is neither run nor changed.
@@ -52,9 +51,11 @@ def count_flops(
     train : bool, optional
         Whether in training mode; by default, the mode that the model is in.
     loss : callable, optional
-        Of the model's output, and of the targets if ``inputs`` is a DataLoader or a batch that has them.
+        Of the model's output, and of the targets if ``inputs`` is a DataLoader or a batch that has them;
+        for Keras, what ``compile`` takes, and by default the compiled model's own.
     optimiser : object, optional
-        An optimiser of the model's parameters, or what makes one of them, as ``torch.optim.AdamW``.
+        An optimiser of the model's parameters, or what makes one of them, as ``torch.optim.AdamW``; for
+        Keras, what ``compile`` takes, and by default the compiled model's own.
 
     Returns
     -------

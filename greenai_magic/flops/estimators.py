@@ -15,7 +15,8 @@ from greenai_magic.errors import FlopError
 from greenai_magic.flops import formulas
 from greenai_magic.flops.formulas import Cost, Shape
 
-BY_DEPTH = "comparisons of trees: at most, each row to the deepest leaf; pass the data for the exact number"
+AT_MOST = "comparisons of trees: at most, each row to the deepest leaf"
+BY_DEPTH = f"{AT_MOST}; pass the data for the exact number"
 _ACTIVATIONS = {"identity": 0, "relu": 1, "tanh": 1, "logistic": 1, "softmax": formulas.SOFTMAX}
 _KERNELS = {
     "linear": 0,
@@ -242,7 +243,7 @@ def _histogram_boosting(est: Any, data: Data) -> Work:
             tree.nodes["value"][tree.nodes["is_leaf"] != 0],
         )
     )
-    return Work((path, added, *chosen), 0, learnt, BY_DEPTH.partition(";")[0])
+    return Work((path, added, *chosen), 0, learnt, AT_MOST)
 
 
 def _paths(trees: list[Any], data: Data) -> tuple[Step, str, bool]:

@@ -136,6 +136,8 @@ class FlopReport:
         in any phase hold at once. None where an engine cannot tell.
     notes : tuple of str
         What the reader should know: attention counted whole, a part that depends on the data...
+    at_most : bool
+        Whether FLOPs are an upper bound, as where the paths through trees depend on the data; MACs are not.
     """
 
     model: str
@@ -150,6 +152,7 @@ class FlopReport:
     activation_bytes: int | None = None
     peak_activation_bytes: int | None = None
     notes: tuple[str, ...] = ()
+    at_most: bool = False
 
     @property
     def flops(self) -> int:
@@ -221,7 +224,8 @@ class FlopReport:
             raise FlopError(msg)
         bound = "at least " if module in self.lower_bounds else ""
         macs = self.macs_by_module[module]
-        lines = [f"{module or self.model}: {bound}{flops[module]:,} FLOPs, {bound}{macs:,} MACs"]
+        most = bound or ("at most " if self.at_most else "")
+        lines = [f"{module or self.model}: {most}{flops[module]:,} FLOPs, {bound}{macs:,} MACs"]
         for item in self.uncounted:
             inside = [path for path in item.modules or ("",) if module in _with_parents(path)]
             if inside:
@@ -260,7 +264,7 @@ class FlopReport:
         return pd.DataFrame([[getattr(row, name) for name in names] for row in self.rows], columns=names)
 
     def __repr__(self) -> str:
-        bound = "at least " if self.uncounted else ""
+        bound = "at least " if self.uncounted else "at most " if self.at_most else ""
         counts = f"{self.flops:,} FLOPs, {self.macs:,} MACs, {self.params:,} parameters"
         return f"<FlopReport {self.model}: {bound}{counts}>"
 

@@ -12,7 +12,7 @@ from math import prod
 from typing import Any
 
 from greenai_magic.errors import FlopError
-from greenai_magic.flops.estimators import FORMULAS, Data, Work
+from greenai_magic.flops.estimators import AT_MOST, FORMULAS, Data, Work
 from greenai_magic.flops.formulas import Shape
 from greenai_magic.flops.report import FlopReport, Module, Row
 
@@ -90,6 +90,7 @@ def _report(model: Any, data: Data, parts: list[_Part], notes: tuple[str, ...]) 
         trainable_params=params,
         weight_bytes=sum(int(array.size) * int(array.dtype.itemsize) for array in arrays),
         notes=(*dict.fromkeys(part.work.note for part in parts if part.work.note), *notes),
+        at_most=any(part.work.note.startswith(AT_MOST) for part in parts),
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from itertools import product
 from types import MappingProxyType
 from typing import Any, Literal, get_args
 
@@ -24,6 +25,7 @@ EQUIPMENT = ("computers", "networks", "software and services", "terminals", "edg
 
 Cell = tuple[str, str, str]
 """Scope, stage and criterion."""
+_CELLS: frozenset[Cell] = frozenset(product(SCOPES, STAGES, CRITERIA))
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,14 +67,9 @@ class Boundary:
 
     def __post_init__(self) -> None:
         for cell, state in self.cells.items():
-            scope, stage, criterion = cell
-            known = scope in SCOPES and stage in STAGES and criterion in CRITERIA
-            if not known or state not in get_args(State):
-                msg = (
-                    f"A boundary has no cell {' / '.join(map(str, cell))} = {state}: scopes are "
-                    f"{', '.join(SCOPES)}, stages {', '.join(STAGES)}, criteria {', '.join(CRITERIA)}, "
-                    f"states {', '.join(get_args(State))}."
-                )
+            _check(cell)
+            if state not in get_args(State):
+                msg = f"A cell cannot be {state!r}: its states are {', '.join(get_args(State))}."
                 raise BoundaryError(msg)
         if unknown := [name for name in self.covers if name not in EQUIPMENT]:
             msg = f"A boundary cannot cover {unknown[0]!r}: choose from {', '.join(EQUIPMENT)}."
@@ -84,8 +81,15 @@ class Boundary:
         return type(self), (dict(self.cells), self.covers, self.declared)
 
     def state(self, scope: str, stage: str, criterion: str) -> State:
-        """Return the state of a cell."""
+        """Return the state of a cell.
+
+        Raises
+        ------
+        BoundaryError
+            If there is no such cell.
+        """
         cell = (scope, stage, criterion)
+        _check(cell)
         return self.cells.get(cell, "not assessed" if has_meaning(*cell) else "not relevant")
 
     def missing(self) -> list[Cell]:
@@ -167,6 +171,15 @@ def has_meaning(scope: str, stage: str, criterion: str) -> bool:
     if criterion in {"adpe", "adpf"} and scope == "1":
         return False
     return scope == "3" or stage == "use"
+
+
+def _check(cell: Cell) -> None:
+    if cell not in _CELLS:
+        msg = (
+            f"A boundary has no cell {cell!r}: scopes are {', '.join(SCOPES)}, stages {', '.join(STAGES)}, "
+            f"criteria {', '.join(CRITERIA)}."
+        )
+        raise BoundaryError(msg)
 
 
 def _stages(scope: str) -> tuple[Stage, ...]:

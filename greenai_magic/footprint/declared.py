@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from dataclasses import replace
 
 from greenai_magic.errors import SettingError
@@ -148,7 +149,9 @@ def _declared(value: float, unit: str, name: str, spread: dict[str, float]) -> Q
 
 
 def _is_number(value: object) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool)
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return False
+    return abs(value) <= sys.float_info.max
 
 
 def _same_unit(figure: Quantity, unit: str, name: str) -> None:

@@ -8,10 +8,13 @@ from greenai_magic.errors import SettingError
 from greenai_magic.footprint.impacts import UNITS, Line
 from greenai_magic.quantity import Quantity
 
-FUEL_G_PER_L = {"diesel": 2697.0, "petrol": 2320.0}
+L_PER_GALLON = 3.785411784
+FUEL_G_PER_L = {"diesel": 10_210 / L_PER_GALLON, "petrol": 8_780 / L_PER_GALLON}
 """g CO2 per litre burnt: 10.21 and 8.78 kg a US gallon (US EPA, GHG Emission Factors Hub, 2024)."""
 REFRIGERANT_GWP = {"R-134a": 1530.0, "R-32": 771.0, "R-410A": 2255.5}
 """g CO2e per g over 100 years (IPCC AR6, 2021, chapter 7 supplement; R-410A is half R-32, half R-125)."""
+MOST = 1e12
+"""Litres or kilograms; the world burns less in a year."""
 FUEL_LOG_SD = math.log(1.02)
 REFRIGERANT_LOG_SD = math.log(1.2)
 
@@ -35,7 +38,7 @@ def burnt(litres: float, fuel: str = "diesel", *, share: float = 1.0) -> Line:
     """
     factor = _factor(FUEL_G_PER_L, fuel, "fuel")
     source = "declared litres; US EPA GHG Emission Factors Hub, 2024; CO2 alone"
-    return _line(litres * factor, share, fuel, source, FUEL_LOG_SD)
+    return _line(litres, factor, share, fuel, source=source, log_sd=FUEL_LOG_SD)
 
 
 def leaked(kilograms: float, refrigerant: str = "R-410A", *, share: float = 1.0) -> Line:
@@ -57,7 +60,7 @@ def leaked(kilograms: float, refrigerant: str = "R-410A", *, share: float = 1.0)
     """
     factor = _factor(REFRIGERANT_GWP, refrigerant, "refrigerant")
     source = "declared kilograms; global warming potential of IPCC AR6, 2021"
-    return _line(kilograms * 1000 * factor, share, refrigerant, source, REFRIGERANT_LOG_SD)
+    return _line(kilograms, 1000 * factor, share, refrigerant, source=source, log_sd=REFRIGERANT_LOG_SD)
 
 
 def _factor(table: dict[str, float], name: str, kind: str) -> float:
@@ -68,12 +71,13 @@ def _factor(table: dict[str, float], name: str, kind: str) -> float:
     return found[name.casefold()]
 
 
-def _line(grams: float, share: float, item: str, source: str, log_sd: float) -> Line:
-    if not 0 <= grams < math.inf or not 0 < share <= 1:
+def _line(amount: float, factor: float, share: float, item: str, *, source: str, log_sd: float) -> Line:
+    numbers = all(isinstance(x, (int, float)) and not isinstance(x, bool) for x in (amount, share))
+    if not numbers or not 0 <= amount < MOST or not 0 < share <= 1:
         msg = f"{item}: give an amount of at least 0 and a share above 0 and up to 1."
         raise SettingError(msg)
     name = f"CO2e of {item}"
     figure = Quantity(
-        grams * share, UNITS["gwp"], "declared", source, {f"factor of {item}": log_sd}, name=name
+        amount * factor * share, UNITS["gwp"], "declared", source, {f"factor of {item}": log_sd}, name=name
     )
     return Line("1", "use", "gwp", figure, item)

@@ -8,6 +8,7 @@ import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cache
+from numbers import Real
 from pathlib import Path
 
 from greenai_magic.arithmetic import product, quotient
@@ -24,6 +25,9 @@ P90 = 1.2815515655446004
 """A standard normal's 90th percentile."""
 FREIGHT_G_PER_KG_KM = {"air": 2.11, "sea": 0.0131}
 """g CO2e per kg and km, from the GPU calculator of ADEME and Hubblo (2026)."""
+MOST = 1e12
+"""Pieces, months, kilograms or kilometres; larger numbers are typing errors."""
+SHOWN_LETTERS = 60
 DECLARED = "declared by the user"
 DATA = Path(__file__).parent / "data"
 
@@ -132,8 +136,10 @@ def part(
         {f"lifetime of {row['kind']} equipment": gsd("lifetime").log_sd},
         name="lifetime",
     )
-    own = ALWAYS if share == 1 else replace(ALWAYS, value=_positive(share, name), source=DECLARED)
-    return Part(row["name"], _impacts(row), use, lifetime, float(count), own, float(age_months))
+    part_of_each = _positive(share, name)
+    own = ALWAYS if part_of_each == 1 else replace(ALWAYS, value=part_of_each, source=DECLARED)
+    pieces, age = _positive(count, name), _positive(age_months, name, or_zero=True)
+    return Part(row["name"], _impacts(row), use, lifetime, pieces, own, age)
 
 
 def part_like(name: str, *, count: float = 1.0) -> Part:
@@ -153,9 +159,10 @@ def parts_named(text: str) -> tuple[Part, ...]:
     """
     found = []
     for item in text.split("+"):
-        first, _, rest = item.strip().partition(" ")
+        first, *rest = item.split(maxsplit=1)[:2] or [""]
+        # A float, because thousands of digits make no int.
         counted = first.isdecimal() and rest
-        found.append(part(rest if counted else item, count=int(first) if counted else 1))
+        found.append(part(rest[0], count=float(first)) if counted else part(item))
     return tuple(found)
 
 
@@ -258,9 +265,9 @@ def _row(name: str) -> Mapping[str, str]:
     rows = _table()
     key = _key(name)
     if key not in rows:
-        near = difflib.get_close_matches(key[:60], rows, n=3, cutoff=0.6)
+        near = difflib.get_close_matches(key[:SHOWN_LETTERS], rows, n=3, cutoff=0.6)
         advice = f"did you mean {' or '.join(near)}?" if near else f"write one of {', '.join(rows)}."
-        msg = f"No table knows the equipment {name.strip()[:60]!r}: {advice}"
+        msg = f"No table knows the equipment {name.strip()[:SHOWN_LETTERS]!r}: {advice}"
         raise SettingError(msg)
     return rows[key]
 
@@ -278,8 +285,10 @@ def _table() -> dict[str, dict[str, str]]:
     return rows
 
 
-def _positive(number: float, what: str) -> float:
-    if isinstance(number, bool) or not 0 < number < math.inf:
-        msg = f"{what}: {number!r} cannot be: give a number above 0."
+def _positive(number: float, what: str, *, or_zero: bool = False) -> float:
+    known = type(number) is not bool and isinstance(number, Real)
+    if not known or not 0 <= number <= MOST or (number == 0 and not or_zero):
+        shown = repr(number)[:SHOWN_LETTERS]
+        msg = f"{what[:SHOWN_LETTERS]}: {shown} cannot be: give a number above 0{' or 0' if or_zero else ''}."
         raise SettingError(msg)
     return float(number)

@@ -10,6 +10,7 @@ from greenai_magic.arithmetic import product, total
 from greenai_magic.errors import BoundaryError, UnitError
 from greenai_magic.footprint.boundary import Boundary, Cell, Stage, State
 from greenai_magic.footprint.contributions import Contribution
+from greenai_magic.footprint.left_out import unassessed
 from greenai_magic.footprint.place import Place
 from greenai_magic.footprint.uncertainty import Bar, tornado
 from greenai_magic.quantity import JOULES_PER_KWH, Quantity
@@ -24,22 +25,6 @@ UNITS: Mapping[str, str] = {
     "e-waste": "g",
 }
 """The unit of each criterion."""
-
-FUEL = "scope 1: fuel of back-up generators, refrigerant leaks"
-MARKET = "scope 2 market-based: contracts and guarantees of origin"
-MAKING = "scope 3: making, transport and end of life of the hardware"
-PARTS_OF_LIFE = "scope 3: {} of the hardware"
-ELSEWHERE = "scope 3: networks, storage elsewhere, screens and other terminals, staff, buildings"
-UNMETERED = "screens, disks and, where a counter measures, power supplies, fans and main board"
-UPSTREAM = "scope 3: making of the fuels and of the power stations, losses of the grid"
-"""Left out where a place's factor is operational and not of the whole life cycle."""
-WATER_ON_SITE = "water on site"
-WATER = "water off site, at the power stations"
-ADPE = "abiotic resources (metals and minerals)"
-ADPE_OF_HARDWARE = "abiotic resources (metals and minerals) of the hardware"
-ADPF = "fossil resources"
-OTHERS = "ecotoxicity, particulates, ionising radiation"
-E_WASTE = "electronic waste"
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +92,8 @@ class Footprint:
         What is covered, cell by cell; None in records made before there were boundaries.
     activity : mapping of str to Quantity
         What the energy came from, as far as it is known: ``flops``, ``flop_per_s``, ``device_time``
-        (s, all devices together), ``power`` (W a device at full load), ``load`` (0 to 1).
+        (s, all devices together), ``power`` (W a device at full load), ``load`` (0 to 1). Of a measurement,
+        ``power`` is what was drawn and ``load`` is absent.
     contributions : tuple of Contribution
         Offsets and avoided emissions, told apart; no figure of the footprint depends on them.
     notes : tuple of str
@@ -147,7 +133,7 @@ class Footprint:
     @property
     def gwp_lines(self) -> tuple[Line, ...]:
         """The lines that ``gwp`` adds up; a market-based one says the same electricity again."""
-        return self._gwp_lines(None, "location")
+        return self._counted("gwp")
 
     @property
     def gwp(self) -> Quantity:
@@ -171,12 +157,13 @@ class Footprint:
         UnitError
             If there is no such scope or basis.
         """
-        if str(scope) not in {"None", "1", "2", "3"} or basis not in {"location", "market"}:
+        if (scope is not None and str(scope) not in {"1", "2", "3"}) or basis not in {"location", "market"}:
             msg = f'Give scope 1, 2 or 3 and basis "location" or "market", not {scope!r} and {basis!r}.'
             raise UnitError(msg)
-        found = self._gwp_lines(None if scope is None else str(scope), basis)
+        asked = "123" if scope is None else str(scope)
+        found = self._counted("gwp", basis, asked)
         market = any(line.scope == "2 market-based" for line in found)
-        if not found or (basis == "market" and str(scope) in {"None", "2"} and not market):
+        if not found or (basis == "market" and "2" in asked and not market):
             return None
         return _sum(found, "CO2e" if basis == "location" else "CO2e, market-based")
 
@@ -185,7 +172,7 @@ class Footprint:
         return self.of("water")
 
     def of(self, criterion: str) -> Quantity | None:
-        """Return the total of a criterion other than ``gwp`` in its unit; None where it was not assessed.
+        """Return the total of a criterion in its unit, location-based; None where it was not assessed.
 
         Raises
         ------
@@ -195,8 +182,8 @@ class Footprint:
         if criterion not in UNITS:
             msg = f"No line can be of {criterion!r}: choose from {', '.join(UNITS)}."
             raise UnitError(msg)
-        found = [line for line in self.lines if line.criterion == criterion]
-        return _sum(found, criterion) if found and criterion != "gwp" else self.gwp_g() if found else None
+        found = self._counted(criterion)
+        return _sum(found, "CO2e" if criterion == "gwp" else criterion) if found else None
 
     def tornado(self) -> tuple[Bar, ...]:
         """Return what each cause of error alone does to the CO2e, the worst first: measure that next."""
@@ -255,12 +242,12 @@ class Footprint:
             tuple(plain.get("notes", ())),
         )
 
-    def _gwp_lines(self, scope: str | None, basis: str) -> tuple[Line, ...]:
+    def _counted(self, criterion: str, basis: str = "location", scopes: str = "123") -> tuple[Line, ...]:
         other = "2 market-based" if basis == "location" else "2 location-based"
         return tuple(
             line
             for line in self.lines
-            if line.criterion == "gwp" and line.scope != other and line.scope[0] in (scope or "123")
+            if line.criterion == criterion and line.scope != other and line.scope[0] in scopes
         )
 
 
@@ -307,6 +294,8 @@ def assess(
     ------
     UnitError
         If the energy is not in joules, or the place's intensity is a marginal one.
+    BoundaryError
+        If the boundary says counted or estimated of what no line gives.
     """
     if energy.unit != "J":
         msg = f"A footprint is of joules, not of {energy.unit}: for hours of a device, estimate_aposteriori."
@@ -320,10 +309,12 @@ def assess(
     if not place.data_centre:
         # A desk has no cooling tower.
         cells.setdefault(("1", "use", "water"), "not relevant")
-    whole = Boundary(cells | _cells(lines), declared.covers, declared.declared)
+    found = _cells(lines)
+    _check_figures(cells, found)
+    whole = Boundary(cells | found, declared.covers, declared.declared)
     return Footprint(
         lines,
-        (*_left_out(lines, place, whole), *left_out),
+        (*unassessed(place, whole), *left_out),
         place,
         energy,
         whole,
@@ -367,30 +358,14 @@ def _cells(lines: Iterable[Line]) -> dict[Cell, State]:
     return cells
 
 
-def _left_out(lines: Sequence[Line], place: Place, boundary: Boundary) -> Iterable[str]:
-    """Name what is not assessed, so that nobody reads it as zero."""
-
-    def lacks(scope: str, stage: str, criterion: str = "gwp") -> bool:
-        return boundary.state(scope, stage, criterion) == "not assessed"
-
-    life = [stage for stage in ("manufacture", "transport", "end of life") if lacks("3", stage)]
-    making = MAKING if "manufacture" in life and len(life) > 2 else ""
-    named: list[tuple[bool, str]] = [
-        (not place.life_cycle, UPSTREAM),
-        (lacks("1", "use"), FUEL),
-        (not any(line.scope == "2 market-based" for line in lines), MARKET),
-        (bool(life), making or PARTS_OF_LIFE.format(" and ".join(life))),
-        (boundary.covers == ("computers",), ELSEWHERE),
-        (True, UNMETERED),
-        (lacks("1", "use", "water"), WATER_ON_SITE),
-        (lacks("2", "use", "water"), WATER),
-        (lacks("2", "use", "adpe"), ADPE),
-        (not lacks("2", "use", "adpe") and lacks("3", "manufacture", "adpe"), ADPE_OF_HARDWARE),
-        (lacks("2", "use", "adpf"), ADPF),
-        (True, OTHERS),
-        (lacks("3", "end of life", "e-waste"), E_WASTE),
-    ]
-    return (text for left_out, text in named if left_out)
+def _check_figures(declared: Mapping[Cell, State], found: Mapping[Cell, State]) -> None:
+    for cell, state in declared.items():
+        if state in {"counted", "estimated"} and cell not in found:
+            msg = (
+                f"The boundary has {' / '.join(cell)} as {state}, but no line gives a figure: give one, or "
+                "say not relevant or not assessed."
+            )
+            raise BoundaryError(msg)
 
 
 def _sum(lines: Iterable[Line], name: str) -> Quantity:

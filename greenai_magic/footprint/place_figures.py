@@ -92,23 +92,24 @@ def ewif_of_any(country: str) -> Quantity:
 
 def adpe(country: str) -> Quantity:
     """Return the minerals and metals that a country's electricity depletes, in g Sb eq/kWh."""
-    return _resource("adpe_g_sb_eq_per_kwh", country, "g Sb eq/kWh", "ADPe of electricity")
+    log_sd = gsd("resources").log_sd
+    return _resource("adpe_g_sb_eq_per_kwh", country, "g Sb eq/kWh", "ADPe of electricity", log_sd)
 
 
 def adpf(country: str) -> Quantity:
     """Return the fossil resources that a country's electricity depletes, in MJ/kWh."""
-    return _resource("adpf_mj_per_kwh", country, "MJ/kWh", "ADPf of electricity")
+    log_sd = gsd("resources").log_sd
+    return _resource("adpf_mj_per_kwh", country, "MJ/kWh", "ADPf of electricity", log_sd)
 
 
 @cache
-def _resource(column: str, country: str, unit: str, name: str) -> Quantity:
+def _resource(column: str, country: str, unit: str, name: str, log_sd: float) -> Quantity:
     """Return the country's own figure, or the median of all countries where it has none."""
     rows, cause = resources(), f"{name} {country}"
     if country in rows:
         row = rows[country]
         source = f"{row['source']}, {place_row(country)['name']}, {row['year']} ({row['licence']})"
-        spread = {cause: gsd("resources").log_sd}
-        return Quantity(float(row[column]), unit, "declared", source, spread, name=name)
+        return Quantity(float(row[column]), unit, "declared", source, {cause: log_sd}, name=name)
     row = next(iter(rows.values()))
     known = [float(row[column]) for row in rows.values()]
     cuts, value = statistics.quantiles(known, n=40, method="inclusive"), statistics.median(known)

@@ -6,7 +6,8 @@ import re
 from typing import TYPE_CHECKING
 
 from greenai_magic.notebook.display import attempt, conclude
-from greenai_magic.runs.measure import Labels, Measuring, outcome
+from greenai_magic.runs.labels import Labels
+from greenai_magic.runs.measure import Measuring, outcome
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import ExecutionInfo, ExecutionResult, InteractiveShell

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 from IPython.core.error import UsageError
 
 from greenai_magic.meter.discover import default_meter
 from greenai_magic.notebook.display import show_run
+from greenai_magic.notebook.magics import WITH_OPTIONS
 from greenai_magic.runs import clerk
 from greenai_magic.runs.measure import last_run
 from greenai_magic.runs.settings import current_settings
 from greenai_magic.show.card import explain
+from greenai_magic.show.footprint import boundary_to_text, describe_footprint
 from greenai_magic.show.tables import history_text, status_text
 
 if TYPE_CHECKING:
@@ -58,6 +61,14 @@ def last(_session: Session, options: Namespace) -> None:
         show_run(run)
 
 
+def boundary(_session: Session, _options: Namespace) -> None:
+    """Show what the footprint of the last run covers, and what it leaves out."""
+    run = last_run()
+    if run is None:
+        raise UsageError(_NOTHING_YET)
+    print(boundary_to_text(describe_footprint(run.footprint)))
+
+
 def config(session: Session, _options: Namespace) -> None:
     """Print the settings and how to change them."""
     session.shell.run_line_magic("config", "GreenAI")
@@ -79,5 +90,11 @@ def auto(session: Session, options: Namespace) -> None:
 def help(session: Session, _options: Namespace) -> None:  # noqa: A001 - the command's own name
     """Print what `%greenai` and `%%carbon` take."""
     magics = session.shell.magics_manager.magics
-    print(magics["line"]["greenai"].parser.format_help())
-    print(magics["cell"]["carbon"].parser.format_help())
+    for magic in (magics["line"]["greenai"], *map(with_options, WITH_OPTIONS), magics["cell"]["carbon"]):
+        print(magic.parser.format_help())
+
+
+def with_options(command: str) -> Any:
+    """Return the function of a command that has a parser of its own."""
+    module = import_module(f"greenai_magic.notebook.{command}")
+    return getattr(module, command)

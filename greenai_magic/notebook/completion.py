@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from IPython.core.completer import SimpleCompletion, context_matcher
 
 from greenai_magic.footprint.place import places_beginning
-from greenai_magic.notebook.magics import COMMANDS
+from greenai_magic.notebook.magics import COMMANDS, WITH_OPTIONS
 
 if TYPE_CHECKING:
     from IPython.core.completer import CompletionContext, SimpleMatcherResult
@@ -36,9 +36,10 @@ def _choices(shell: InteractiveShell, magic: str, rest: str, token: str) -> list
     kind = "cell" if magic.startswith("%%") else "line"
     before = rest.split()[:-1] if rest[-1:].strip() else rest.split()
     last = before[-1] if before else ""
-    parser = shell.magics_manager.magics[kind][magic.strip("%")].parser
-    options = parser._option_string_actions  # noqa: SLF001 - argparse has no public look-up
-    if magic == "%greenai":
+    own = magic == "%greenai" and before[:1] and before[0] in WITH_OPTIONS
+    function = _command(before[0]) if own else shell.magics_manager.magics[kind][magic.strip("%")]
+    options = function.parser._option_string_actions  # noqa: SLF001 - argparse has no public look-up
+    if magic == "%greenai" and not own:
         found = _AFTER.get(before[0], []) if before else list(COMMANDS)
     elif last == "--place":
         return places_beginning(token) or [token]
@@ -52,3 +53,10 @@ def _choices(shell: InteractiveShell, magic: str, rest: str, token: str) -> list
     else:
         return [option for option in options if option.startswith("--") and option.startswith(token)]
     return [choice for choice in found if choice.startswith(token)] or [token]
+
+
+def _command(name: str) -> Any:
+    # With it come the rooms that it needs, which loading the extension does not wait for.
+    from greenai_magic.notebook.commands import with_options
+
+    return with_options(name)

@@ -15,6 +15,7 @@ from greenai_magic.show.card import describe, to_html, to_text
 
 if TYPE_CHECKING:
     from greenai_magic.flops.report import FlopReport
+    from greenai_magic.footprint.impacts import Footprint
 
 
 def show_run(run: Run) -> None:
@@ -51,6 +52,14 @@ def attempt(consequence: str, step: Callable[[], object]) -> bool:
         print(f"greenai: {consequence}: {kind}{' '.join(str(error).split())}")
         return False
     return True
+
+
+def show_footprint(footprint: Footprint) -> None:
+    """Display a footprint."""
+    from greenai_magic.show.footprint import describe_footprint, footprint_to_html, footprint_to_text
+
+    view = describe_footprint(footprint)
+    publish_display_data({"text/html": footprint_to_html(view), "text/plain": footprint_to_text(view)})
 
 
 def show_flops(report: FlopReport, **how: Any) -> None:

@@ -5,17 +5,13 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING
 
-from greenai_magic.notebook import magics
+from greenai_magic.notebook import faces, magics
 from greenai_magic.notebook.completion import option_matcher
-from greenai_magic.notebook.flops import FLOPS_FACES
 from greenai_magic.notebook.session import Session
 from greenai_magic.runs.settings import use_settings
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
-
-
-_FLOP_REPORT = ("greenai_magic.flops.report", "FlopReport")
 
 
 class Extension:
@@ -27,8 +23,7 @@ class Extension:
         magics.register(self._session)
         self._matcher = option_matcher(shell)
         shell.Completer.custom_matchers.append(self._matcher)
-        for kind, write in FLOPS_FACES.items():
-            shell.display_formatter.formatters[kind].for_type_by_name(*_FLOP_REPORT, write)
+        faces.register(shell)
         # Opening the counters and learning what idle is need not wait for the first cell.
         self._opening = threading.Thread(target=_get_ready, name="greenai-open", daemon=True)
         self._opening.start()
@@ -45,8 +40,7 @@ class Extension:
         magics.unregister(self._session)
         shell.configurables.remove(settings)
         shell.Completer.custom_matchers.remove(self._matcher)
-        for kind in FLOPS_FACES:
-            shell.display_formatter.formatters[kind].pop(".".join(_FLOP_REPORT), None)
+        faces.unregister(shell)
         settings.unobserve_all()
         self._opening.join()
         clerk.close_ledger()

@@ -12,9 +12,8 @@ from IPython.core.error import UsageError
 from IPython.core.magic import needs_local_scope, no_var_expand, output_can_be_silenced
 from IPython.core.magic_arguments import argument, magic_arguments
 
-from greenai_magic.errors import GreenAIError
 from greenai_magic.notebook.body import compile_cell, compile_expression, run_body
-from greenai_magic.notebook.line import parsed, parsed_in_part, unquoted
+from greenai_magic.notebook.line import parsed, parsed_in_part, told_as_usage, unquoted
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -22,6 +21,7 @@ if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
     from greenai_magic.flops.report import FlopReport
+    from greenai_magic.notebook.session import Session
 
 NO_AWAIT = (
     "This cell awaits, which `%%flops` cannot do: put the awaited part into a function that asyncio runs "
@@ -66,10 +66,11 @@ def _refuse_what_contradicts(options: Namespace) -> None:
 
 
 class FlopsMagics:
-    """``%flops`` and ``%%flops`` of one shell."""
+    """``%flops`` and ``%%flops`` of one session."""
 
-    def __init__(self, shell: InteractiveShell) -> None:
-        self._shell = shell
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._shell: InteractiveShell = session.shell
 
     @magic_arguments("flops")
     @argument(
@@ -81,7 +82,15 @@ class FlopsMagics:
     @argument("--backward", action="store_true", help="count the backward pass too")
     @argument("--train-step", action="store_true", help="count a whole step: backward, loss and optimiser")
     @argument("--loss", type=unquoted, metavar="EXPR", help="of a step, such as `nn.CrossEntropyLoss()`")
-    @argument("--optimiser", type=unquoted, metavar="EXPR", help="of a step, such as `torch.optim.AdamW`")
+    @argument(
+        "--optimiser",
+        "--optimizer",
+        type=unquoted,
+        metavar="EXPR",
+        help="of a step, such as `torch.optim.AdamW`",
+    )
+    @argument("--energy", action="store_true", help="estimate what it takes here, or on --device")
+    @argument("--device", type=unquoted, help="with --energy: the device, such as 'A100 SXM'")
     @argument("--crosscheck", action="store_true", help="let fvcore and thop count a copy, and compare")
     @_with_what_is_shown
     @no_var_expand
@@ -101,6 +110,7 @@ class FlopsMagics:
             %flops bert --input-size 1,128:int64 --sort flops
             %flops model batch --backward -o report
             %flops model (1, 3, 224, 224) --crosscheck
+            %flops model (1, 3, 224, 224) --energy
             %flops resnet50(weights=None) (8, 3, 800, 800) --train-step --optimiser torch.optim.AdamW
 
             report.by_kind
@@ -115,6 +125,9 @@ class FlopsMagics:
             raise UsageError(msg)
         if bool(inputs_text) + bool(options.inputs) + bool(options.input_size) > 1:
             msg = f"The inputs are said twice: leave out {inputs_text or '--inputs'!r} or the other."
+            raise UsageError(msg)
+        if options.device is not None and not options.energy:
+            msg = "--device belongs to --energy: operations are the same on every device."
             raise UsageError(msg)
         sizes = [shape_and_type(text) for text in options.input_size]
         texts = (model_text, inputs_text or options.inputs, options.loss, options.optimiser)
@@ -174,22 +187,23 @@ class FlopsMagics:
     def _count_and_show(self, model: Any, inputs: Any, options: Namespace, **step: Any) -> None:
         from greenai_magic.flops import count_flops
         from greenai_magic.flops.crosscheck import crosscheck
+        from greenai_magic.notebook.estimate import footprint_of_operations
 
-        compared = None
-        try:
-            report = count_flops(
-                model,
-                inputs,
-                batch=options.batch,
-                backward=options.backward,
-                train_step=options.train_step,
-                **step,
-            )
+        compared = footprint = None
+        step |= {"batch": options.batch, "backward": options.backward, "train_step": options.train_step}
+        with told_as_usage():
+            report = count_flops(model, inputs, **step)
             if options.crosscheck:
                 compared = crosscheck(report, model, inputs, options.batch)
-        except GreenAIError as error:
-            raise UsageError(str(error)) from None
+            if options.energy:
+                footprint = footprint_of_operations(
+                    report, model, inputs, self._session.settings, device=options.device, **step
+                )
         self._show(report, options)
+        if footprint is not None:
+            from greenai_magic.show.footprint import operations_line
+
+            print(operations_line(footprint, options.device))
         if compared is not None:
             from greenai_magic.show.crosscheck import crosscheck_to_text
 

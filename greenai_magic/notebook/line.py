@@ -5,14 +5,19 @@ from __future__ import annotations
 import builtins
 import keyword
 from argparse import ArgumentTypeError
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from IPython.core.error import UsageError
 
+from greenai_magic.errors import GreenAIError
 from greenai_magic.footprint.place import PUE_MAX, checked_pue
 
 if TYPE_CHECKING:
     from argparse import Namespace
+
+    from IPython.core.magic_arguments import MagicArgumentParser
 
 _CLOSING = {'"': '"', "'": "'", "(": ")", "[": "]", "{": "}"}
 _QUOTES = "\"'"
@@ -87,6 +92,31 @@ def parsed_in_part(magic: Any, line: str) -> tuple[Namespace, list[str]]:
     return options, rest
 
 
+def split_statement(parser: MagicArgumentParser, line: str) -> tuple[str, str]:
+    """Split a line magic's line into its leading options and the statement after them."""
+    found = words(line)
+    known = parser._option_string_actions  # noqa: SLF001 - argparse has no public look-up
+    i = 0
+    while i < len(found):
+        option, joined, _ = found[i][1].partition("=")
+        # No statement begins so: what looks like an option and is none, the parser refuses by its name.
+        if option not in known and option not in HELP and not option.startswith("--"):
+            break
+        takes_value = option in known and known[option].nargs is None and not joined
+        i += 2 if takes_value else 1
+    cut = found[i][0] if i < len(found) else len(line)
+    return line[:cut].strip(), line[cut:].strip()
+
+
+@contextmanager
+def told_as_usage() -> Iterator[None]:
+    """Make an error of ours one line on the screen, as those of the magic's own line are."""
+    try:
+        yield
+    except GreenAIError as error:
+        raise UsageError(str(error)) from None
+
+
 def pue(text: str) -> float:
     """Return the PUE that a word gives, for argparse."""
     try:
@@ -109,10 +139,12 @@ def how_many(text: str) -> int:
 
 
 def _not_understood(rest: list[str], magic: str) -> str:
+    # IPython's question mark knows magics, and not their commands.
+    shown_by = "%greenai help" if " " in magic else f"{magic}?"
     if set(rest) & set(HELP):
-        return f"`{magic}?` shows the options, with examples."
+        return f"`{shown_by}` shows the options, with examples."
     if rest[0].startswith("-"):
-        return f"{magic} has no option {rest[0]}: `{magic}?` shows those it has."
+        return f"{magic} has no option {rest[0]}: `{shown_by}` shows those it has."
     return (
         f"{' '.join(rest)!r} is too much for {magic}: "
         'put in quotes what has spaces, as in `%%carbon "my run"`.'

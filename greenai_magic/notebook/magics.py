@@ -8,12 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 from IPython.core.error import UsageError
 from IPython.core.magic import needs_local_scope, no_var_expand, output_can_be_silenced
-from IPython.core.magic_arguments import MagicArgumentParser, argument, magic_arguments
+from IPython.core.magic_arguments import argument, magic_arguments
 
-from greenai_magic.errors import GreenAIError
 from greenai_magic.notebook.body import Body, compile_cell, compile_expression, run_body
 from greenai_magic.notebook.flops import FlopsMagics
-from greenai_magic.notebook.line import HELP, how_many, parsed, pue, unquoted, words
+from greenai_magic.notebook.line import how_many, parsed, pue, split_statement, told_as_usage, unquoted
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -25,7 +24,9 @@ if TYPE_CHECKING:
     from greenai_magic.runs.measure import Measuring
     from greenai_magic.runs.run import Status
 
-COMMANDS = ("status", "history", "last", "config", "auto", "help")
+COMMANDS = ("status", "history", "last", "boundary", "estimate", "probe", "config", "auto", "help")
+WITH_OPTIONS = ("estimate", "probe")
+"""Commands that have a parser of their own."""
 _OWNERS = {"auto": "value", "history": "n", "last": "explain"}
 """What each command takes, and no other does."""
 
@@ -39,6 +40,9 @@ _OPTIONS = (
         "--place", type=unquoted, help="where the electricity comes from: FRA, USA/CA, gcp/europe-west9"
     ),
     argument("--pue", type=pue, help="energy of the building over energy of the devices, 1 to 5"),
+    argument(
+        "--hardware", type=unquoted, help="what it uses, to count its making: 'laptop + monitor', 'A100 SXM'"
+    ),
     argument("-o", "--output", metavar="VAR", type=unquoted, help="put the Run into this variable"),
     argument("--quiet", action="store_true", help="show no card"),
     argument("--no-save", action="store_true", help="keep the run out of the ledger"),
@@ -118,11 +122,15 @@ class Magics:
     @argument("value", nargs="?", choices=("on", "off"), help="auto: whether every cell is measured")
     @argument("-n", type=how_many, help="history: how many runs; 10 when left out")
     @argument("--explain", action="store_true", help="last: formulas, inputs and sources of its figures")
-    def greenai(self, line: str) -> None:
-        """Look at what was measured, and set how.
+    @no_var_expand
+    @needs_local_scope
+    def greenai(self, line: str, local_ns: MutableMapping[str, Any] | None = None) -> None:
+        """Look at what was measured, estimate what was not, and set how.
 
         ``status``: what is measured on this machine, and what this kernel has used; ``history``: the
         last runs, and the totals; ``last``: the card of the last run, with ``--explain`` its formulas;
+        ``boundary``: what the last run's footprint covers; ``estimate``: the footprint of hours of a
+        device, or of operations; ``probe``: what a job will take, from a few of its steps;
         ``config``: the settings; ``auto on`` measures every cell, ``auto off`` no longer.
 
         Examples
@@ -133,18 +141,23 @@ class Magics:
             %greenai history -n 20
             %greenai last --explain
             %greenai auto on
+            %greenai estimate --device "A100 SXM" --hours 24 --place FRA
+            %greenai probe --total 5000 train_step(batch)
         """
         from greenai_magic.notebook import commands
 
+        __tracebackhide__ = True
+        command, *rest = line.split(maxsplit=1) or [""]
+        if command in WITH_OPTIONS:
+            commands.with_options(command)(self._session, "".join(rest), local_ns)
+            return
         options = parsed(self.greenai, line)
         for owner, name in _OWNERS.items():
             if getattr(options, name) and options.command != owner:
                 msg = f"That belongs to `%greenai {owner}`, not to `%greenai {options.command}`."
                 raise UsageError(msg)
-        try:
+        with told_as_usage():
             getattr(commands, options.command)(self._session, options)
-        except GreenAIError as error:
-            raise UsageError(str(error)) from None
 
     def _measured(
         self,
@@ -212,25 +225,9 @@ class Magics:
         measuring.score(name, run_body(self._shell, body))
 
 
-def split_statement(parser: MagicArgumentParser, line: str) -> tuple[str, str]:
-    """Split a line magic's line into its leading options and the statement after them."""
-    found = words(line)
-    known = parser._option_string_actions  # noqa: SLF001 - argparse has no public look-up
-    i = 0
-    while i < len(found):
-        option, joined, _ = found[i][1].partition("=")
-        # No statement begins so: what looks like an option and is none, the parser refuses by its name.
-        if option not in known and option not in HELP and not option.startswith("--"):
-            break
-        takes_value = option in known and known[option].nargs is None and not joined
-        i += 2 if takes_value else 1
-    cut = found[i][0] if i < len(found) else len(line)
-    return line[:cut].strip(), line[cut:].strip()
-
-
 def register(session: Session) -> None:
     """Add the magics to the session's shell."""
-    magics, flops = Magics(session), FlopsMagics(session.shell)
+    magics, flops = Magics(session), FlopsMagics(session)
     shell = session.shell
     shell.register_magic_function(magics.carbon_cell, "cell", "carbon")
     shell.register_magic_function(magics.carbon_line, "line", "carbon")
@@ -248,21 +245,21 @@ def unregister(session: Session) -> None:
 
 
 def _prepared(options: Namespace, source: str) -> Measuring:
-    from greenai_magic.runs.measure import Labels, Measuring
+    from greenai_magic.runs.labels import Labels
+    from greenai_magic.runs.measure import Measuring
 
     labels = Labels(
         name=options.name or "cell",
         save=not options.no_save,
         place=options.place,
         pue=options.pue,
+        hardware=options.hardware,
         stage=options.stage,
         tags=dict(_pair(text, "--tag data=digits") for text in options.tag),
         source=source,
     )
-    try:
+    with told_as_usage():
         return Measuring(labels)
-    except GreenAIError as error:
-        raise UsageError(str(error)) from None
 
 
 def _pair(text: str, example: str) -> tuple[str, str]:

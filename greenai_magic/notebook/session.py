@@ -11,16 +11,30 @@ from greenai_magic.runs.settings import environment_texts
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
+    from greenai_magic.estimate.forecast import Forecast, Verdict
     from greenai_magic.notebook.automatic import Automatic
 
 
 class Session:
-    """One kernel's shell, its settings, and whether every cell is measured."""
+    """One kernel's shell, its settings, whether every cell is measured, and what was forecast.
+
+    Attributes
+    ----------
+    forecast : Forecast or None
+        The last one of a whole job.
+    probes : set of str
+        Ids of the runs that were probes.
+    verdicts : mapping of str to tuple of Verdict
+        How forecasts came out, by the id of the run; later ones learn from them.
+    """
 
     def __init__(self, shell: InteractiveShell) -> None:
         self.shell = shell
         self.settings, problems = configured(environment_texts(), shell.config.get("GreenAI", {}))
         self.automatic: Automatic | None = None
+        self.forecast: Forecast | None = None
+        self.probes: set[str] = set()
+        self.verdicts: dict[str, tuple[Verdict, ...]] = {}
         for sentence in problems:
             print(f"greenai: {sentence}")
 

@@ -6,13 +6,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from traitlets import Bool, TraitError, TraitType, Unicode, default, observe, validate
+from traitlets import Bool, Dict, TraitError, TraitType, Unicode, default, observe, validate
 from traitlets.config import Config, Configurable
 
 from greenai_magic.errors import SettingError
+from greenai_magic.footprint.gsd import use_gsds
 from greenai_magic.footprint.place import PUE_MAX, checked_pue, known_place
 from greenai_magic.runs.ledger import default_ledger_path
-from greenai_magic.runs.settings import Settings, use_settings
+from greenai_magic.runs.settings import Settings, checked_csv, checked_hardware, use_settings
 
 
 class Pue(TraitType):
@@ -48,6 +49,19 @@ class GreenAI(Configurable):
     keep_source = Bool(default_value=False, help="Whether a cell's source is kept beside its hash.").tag(
         config=True
     )
+    hardware = Unicode(
+        None,
+        allow_none=True,
+        help="What runs use, so that its making is counted: 'laptop + monitor', '8 A100 SXM + gpu server'.",
+    ).tag(config=True)
+    intensity_csv = Unicode(
+        None,
+        allow_none=True,
+        help="File of the grid's intensity by hour: the start of the hour with its zone, and g CO2e/kWh.",
+    ).tag(config=True)
+    gsds = Dict(
+        help="Geometric standard deviations of inputs instead of the usual ones, such as {'pue given': 1.1}.",
+    ).tag(config=True)
     card = Bool(default_value=True, help="Whether a card is shown under a measured cell.").tag(config=True)
 
     @default("ledger")
@@ -73,7 +87,30 @@ class GreenAI(Configurable):
             raise TraitError(str(error)) from None
         return str(path) if proposal["value"].strip() else self._usual_ledger()
 
-    @observe("country", "pue", "ledger", "save", "keep_source")
+    @validate("hardware")
+    def _known_hardware(self, proposal: Any) -> str | None:
+        try:
+            return checked_hardware(proposal["value"] or "")
+        except SettingError as error:
+            raise TraitError(str(error)) from None
+
+    @validate("intensity_csv")
+    def _readable_hours(self, proposal: Any) -> str | None:
+        try:
+            path = checked_csv(proposal["value"] or "")
+        except SettingError as error:
+            raise TraitError(str(error)) from None
+        return None if path is None else str(path)
+
+    @validate("gsds")
+    def _known_gsds(self, proposal: Any) -> dict[str, float]:
+        try:
+            use_gsds(proposal["value"])
+        except SettingError as error:
+            raise TraitError(str(error)) from None
+        return dict(proposal["value"])
+
+    @observe("country", "pue", "ledger", "save", "keep_source", "hardware", "intensity_csv", "gsds")
     def _put_in_force(self, _change: Any) -> None:
         use_settings(self.plain())
 
@@ -88,7 +125,16 @@ class GreenAI(Configurable):
 
     def plain(self) -> Settings:
         """Return the settings as the rooms below take them."""
-        return Settings(self.country, self.pue, Path(self.ledger), self.save, self.keep_source)
+        return Settings(
+            self.country,
+            self.pue,
+            Path(self.ledger),
+            self.save,
+            self.keep_source,
+            self.hardware,
+            Path(self.intensity_csv) if self.intensity_csv else None,
+            dict(self.gsds),
+        )
 
 
 def configured(environment: Mapping[str, Any], profile: Mapping[str, Any]) -> tuple[GreenAI, list[str]]:

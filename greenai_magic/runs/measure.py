@@ -10,42 +10,32 @@ import os
 import sys
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import datetime, timezone
+from pathlib import Path
 from types import TracebackType
 from typing import Any, TypeVar, cast, overload
 
-from greenai_magic.errors import GreenAIError, SettingError
-from greenai_magic.footprint.impacts import Footprint, assess
-from greenai_magic.footprint.place import Place, find_place
+from greenai_magic.errors import GreenAIError
+from greenai_magic.footprint.impacts import Footprint, Line
+from greenai_magic.footprint.place import Place
 from greenai_magic.meter.discover import default_meter
 from greenai_magic.meter.measurement import Measurement
 from greenai_magic.meter.meter import Meter, Window
 from greenai_magic.meter.trace import Trace
 from greenai_magic.quantity import Quantity
 from greenai_magic.runs import clerk
+from greenai_magic.runs.labels import Labels, site_of
 from greenai_magic.runs.ledger import Ledger
 from greenai_magic.runs.run import Run, Status
 from greenai_magic.runs.session import session_id
 from greenai_magic.runs.settings import current_settings
+from greenai_magic.runs.site import Site
 
 F = TypeVar("F", bound=Callable[..., Any])
 FLUSH_S = 1.5
 LOST_S = 2.0
 """What a killed process loses at most: the time between two saves and one tick of the thread."""
-
-
-@dataclass(frozen=True, slots=True)
-class Labels:
-    """What the user says of a run beforehand; see :func:`measure`."""
-
-    name: str = ""
-    save: bool = True
-    place: str | None = None
-    pue: float | None = None
-    stage: str = ""
-    tags: Mapping[str, str] = field(default_factory=dict)
-    source: str | None = None
 
 
 class Measuring:
@@ -57,15 +47,15 @@ class Measuring:
     def __init__(self, labels: Labels) -> None:
         settings = current_settings()
         self._labels = labels
-        self._where = labels.place or settings.country, settings.pue if labels.pue is None else labels.pue
-        self._place = _place(*self._where)
+        self._site, trouble = site_of(labels, settings)
         self._ledger = clerk.ledger_at(settings.ledger) if labels.save and settings.save else None
         self._keep_source = settings.keep_source
-        self._notes = settings.problems
+        self._notes = (*settings.problems, *trouble)
         self._window: Window | None = None
         self._status: Status = "running"
         self._scores: dict[str, float] = {}
         self._trouble = ""
+        self._assessed: tuple[Measurement, Footprint] | None = None
 
     def start(self) -> None:
         """Write the ledger's first row and open the window; the caller's code comes next.
@@ -88,7 +78,7 @@ class Measuring:
         self._id = os.urandom(16).hex()
         self._started_at = datetime.now(timezone.utc)
         self._meter = meter = default_meter()
-        self._try(lambda ledger: ledger.write(self._as_run(*_nothing_seen(meter, *self._where), "running")))
+        self._try(lambda ledger: ledger.write(self._as_run(*_nothing_seen(meter, self._site), "running")))
         self._saved_s = time.monotonic()
         self._window = meter.open(self._go_on if self._ledger is not None else None)
 
@@ -148,7 +138,7 @@ class Measuring:
 
     @property
     def gwp_g(self) -> Quantity:
-        """Grams of CO2e of the electricity, location-based."""
+        """Grams of CO2e of the electricity, location-based, and of the making of the hardware named."""
         return self.run.footprint.gwp
 
     @property
@@ -227,7 +217,7 @@ class Measuring:
             return
         self._saved_s = now_s
         duration, machine = window.so_far()
-        gwp = assess(machine, self._place).gwp
+        gwp = self._site.so_far(duration, machine).gwp
         self._try(lambda ledger: ledger.go_on(self._id, duration, machine, gwp))
 
     def _keep(self) -> None:
@@ -239,9 +229,13 @@ class Measuring:
 
     def _noted(self, trouble: str) -> Run:
         measurement = self._opened().measure()
+        # What has ended is measured once, and so it is assessed once.
+        assessed = self._assessed
+        if assessed is None or assessed[0] is not measurement:
+            assessed = measurement, self._site.footprint(measurement, self._started_at)
+            self._assessed = assessed
         notes = (*measurement.notes, *self._notes, *filter(None, [trouble]))
-        measurement = replace(measurement, notes=notes)
-        return self._as_run(measurement, assess(measurement.machine, self._place), self._status)
+        return self._as_run(replace(measurement, notes=notes), assessed[1], self._status)
 
     def _as_run(self, measurement: Measurement, footprint: Footprint, status: Status) -> Run:
         labels = self._labels
@@ -258,6 +252,7 @@ class Measuring:
             source_hash=hashlib.sha256(labels.source.encode()).hexdigest() if labels.source else "",
             source=labels.source if self._keep_source else None,
             session=_session(self._pid),
+            hardware=self._site.hardware,
         )
 
 
@@ -266,8 +261,10 @@ def measure(
     name: str | None = None,
     *,
     save: bool = True,
-    place: str | None = None,
+    place: str | Place | None = None,
     pue: float | None = None,
+    hardware: str | None = None,
+    intensity_csv: str | Path | None = None,
     stage: str = "",
     tags: Mapping[str, str] | None = None,
 ) -> Measuring: ...
@@ -283,6 +280,8 @@ def measure(
     save: bool = True,
     place: Any = None,
     pue: float | None = None,
+    hardware: Any = None,
+    intensity_csv: Any = None,
     stage: str = "",
     tags: Any = None,
 ) -> Any:
@@ -296,10 +295,16 @@ def measure(
         Of the run; a decorated function's own name by default.
     save : bool
         Whether the ledger keeps the run.
-    place : str, optional
-        Where the electricity comes from: ``"FRA"``, ``"USA/CA"``, ``"gcp/europe-west9"``.
+    place : str or Place, optional
+        Where the electricity comes from: ``"FRA"``, ``"USA/CA"``, ``"gcp/europe-west9"``, or a place with
+        factors of its own, such as ``grid.live.live_place`` gives.
     pue : float, optional
         Energy of the building over energy of the devices, 1 to 5.
+    hardware : str, optional
+        What the run uses, whose making is counted: ``"laptop + monitor"``, ``"8 A100 SXM + gpu server"``.
+    intensity_csv : str or Path, optional
+        The grid's intensity by hour: a file of two columns, as ``footprint.hourly.read_hourly`` takes it.
+        Hours that it lacks have the place's yearly factor.
     stage : str
         ``"training"``, ``"evaluation"``...
     tags : mapping of str to str, optional
@@ -314,16 +319,14 @@ def measure(
     Raises
     ------
     SettingError
-        If ``pue``, ``place`` or ``tags`` cannot be one.
+        If ``pue``, ``place``, ``hardware``, ``intensity_csv`` or ``tags`` cannot be one.
     GreenAIError
         If what is decorated is a generator.
     """
     text = name if isinstance(name, str) else ""
-    if not isinstance(tags or {}, Mapping) or not isinstance(place or "", str):
-        msg = 'measure() takes tags as a dict, {"data": "digits"}, and a place by its name, "FRA".'
-        raise SettingError(msg)
-    words = {str(key): str(value) for key, value in (tags or {}).items()}
-    measuring = Measuring(Labels(text, save=save, place=place, pue=pue, stage=str(stage), tags=words))
+    words = {str(k): str(v) for k, v in tags.items()} if isinstance(tags, Mapping) else tags or {}
+    labels = Labels(text, save, place, pue, hardware, intensity_csv, str(stage), words)
+    measuring = Measuring(labels)
     return measuring if name is None or isinstance(name, str) else measuring(name)
 
 
@@ -341,25 +344,22 @@ def last_run() -> Run | None:
     return _last.run if _last is not None else None
 
 
-@functools.lru_cache(maxsize=64)
-def _place(name: str | None, pue: float | None) -> Place:
-    return find_place(name, pue=pue)
-
-
 @functools.lru_cache(maxsize=1)
 def _session(_pid: int) -> str:
     return session_id()
 
 
 @functools.lru_cache(maxsize=8)
-def _nothing_seen(meter: Meter, place: str | None, pue: float | None) -> tuple[Measurement, Footprint]:
+def _nothing_seen(meter: Meter, site: Site) -> tuple[Measurement, Footprint]:
     """Return what is known of a run that was killed before it was saved again."""
     most_j = LOST_S * sum(counter.rated_w for counter in meter.counters)
     source = f"nothing saved yet: at most the rated power for {LOST_S:g} s"
     machine = Quantity(0.0, "J", "modelled", source, above=most_j, name="machine energy")
     duration = Quantity(0.0, "s", name="duration")
     measurement = Measurement(duration, machine, {}, None, None, Trace(()), meter.notes)
-    return measurement, assess(machine, _place(place, pue))
+    gwp = replace(site.so_far(duration, machine).gwp, formula="", inputs=())
+    # It is written while the user waits, and assessed again by who reads it: the total will do.
+    return measurement, Footprint((Line("2 location-based", "use", "gwp", gwp),), (), site.place)
 
 
 _last: Measuring | None = None

@@ -7,10 +7,12 @@ from dataclasses import replace
 from datetime import datetime, timezone
 from typing import Any
 
-from greenai_magic.footprint.impacts import assess
+from greenai_magic.errors import SettingError
+from greenai_magic.footprint.embodied import Part
 from greenai_magic.quantity import Quantity
 from greenai_magic.runs.run import Run
 from greenai_magic.runs.session import status_now
+from greenai_magic.runs.site import Site, equipment
 
 BROKEN_OFF = "Broken off: only totals were kept, and what it used after they were last saved is not counted."
 
@@ -58,5 +60,14 @@ def run_of(body: str, figures: str, written_at: str) -> Run:
     kept = {name: Quantity.from_dict(plain) for name, plain in json.loads(figures).items()}
     notes = run.measurement.notes if status == "running" else (*run.measurement.notes, BROKEN_OFF)
     measurement = replace(run.measurement, duration=kept["duration"], machine=kept["machine"], notes=notes)
-    footprint = assess(kept["machine"], run.footprint.place)
+    site = Site(run.footprint.place, run.hardware, _still_known(run.hardware))
+    footprint = site.so_far(kept["duration"], kept["machine"])
     return replace(run, status=status, measurement=measurement, footprint=footprint)
+
+
+def _still_known(hardware: str) -> tuple[Part, ...]:
+    try:
+        return equipment(hardware)
+    except SettingError:
+        # Named in another version's tables: its making is not assessed, and the footprint says so.
+        return ()

@@ -45,6 +45,8 @@ class Run:
         Which kernel or script it ran in: host, process and start time.
     method : str
         Identifier of how the figures were made.
+    hardware : str
+        What it used, as the user named it, ``""`` where nobody has: the footprint counts its making.
     """
 
     id: str
@@ -60,6 +62,7 @@ class Run:
     source: str | None = None
     session: str = ""
     method: str = METHOD
+    hardware: str = ""
 
     def __repr__(self) -> str:
         figures = f"{self.measurement.duration}, {self.measurement.machine}, {self.footprint.gwp}"
@@ -81,6 +84,7 @@ class Run:
             "source": self.source,
             "session": self.session,
             "method": self.method,
+            "hardware": self.hardware,
         }
 
     @classmethod

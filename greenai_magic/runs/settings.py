@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeVar
 
-from greenai_magic.errors import PlaceError
+from greenai_magic.errors import PlaceError, SettingError
+from greenai_magic.footprint.gsd import use_gsds
 from greenai_magic.footprint.place import checked_pue, known_place
 from greenai_magic.runs.ledger import default_ledger_path
+from greenai_magic.runs.site import equipment, hours_from, named_site
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +34,12 @@ class Settings:
         Whether runs are kept at all.
     keep_source : bool
         Whether a cell's source is kept beside its hash.
+    hardware : str or None
+        What runs use, as ``parts_named`` takes it; None where nobody has said.
+    intensity_csv : Path or None
+        File of the grid's intensity by hour; None for the yearly factor.
+    gsds : mapping of str to float
+        Geometric standard deviations instead of the table's, as ``footprint.gsd.use_gsds`` takes them.
     problems : tuple of str
         One sentence for each value that was left out because it cannot be used.
     """
@@ -38,6 +49,9 @@ class Settings:
     ledger: Path
     save: bool = True
     keep_source: bool = False
+    hardware: str | None = None
+    intensity_csv: Path | None = None
+    gsds: Mapping[str, float] = field(default_factory=dict)
     problems: tuple[str, ...] = ()
 
 
@@ -47,28 +61,67 @@ def settings_from_environment(
 ) -> Settings:
     """Return the defaults of this machine; a value that cannot be used is left out and told."""
     texts = environment_texts(environ, folders)
-    ledger, pue = texts.get("ledger"), None
-    problems: tuple[str, ...] = ()
-    if "pue" in texts:
+    problems: list[str] = []
+
+    def checked(name: str, check: Callable[[str], T]) -> T | None:
+        if name not in texts:
+            return None
         try:
-            pue = checked_pue(float(texts["pue"]))
+            return check(texts[name])
         except ValueError as error:
-            problems = (f"The environment's PUE {texts['pue']!r} is left out: {error}",)
+            label = name.replace("pue", "PUE").replace("_csv", " file")
+            problems.append(f"The environment's {label} {texts[name]!r} is left out: {error}")
+            return None
+
+    ledger = texts.get("ledger")
     return Settings(
         country=texts.get("country"),
-        pue=pue,
+        pue=checked("pue", lambda text: checked_pue(float(text))),
         ledger=Path(ledger).expanduser().absolute() if ledger else default_ledger_path(),
-        problems=problems,
+        hardware=checked("hardware", checked_hardware),
+        intensity_csv=checked("intensity_csv", checked_csv),
+        problems=tuple(problems),
     )
+
+
+def checked_hardware(text: str) -> str | None:
+    """Return the names of equipment that a user sets, None where there are none.
+
+    Raises
+    ------
+    SettingError
+        If no table knows one of them.
+    """
+    equipment(text)
+    return text.strip() or None
+
+
+def checked_csv(text: str) -> Path | None:
+    """Return the path of a file of hours that a user sets, wherever the working folder will be.
+
+    Raises
+    ------
+    SettingError
+        If it cannot be read.
+    """
+    if not text.strip():
+        return None
+    try:
+        path = Path(text.strip()).expanduser().absolute()
+    except (RuntimeError, OSError) as error:
+        msg = f"{text!r} is the path of no file: {error}"
+        raise SettingError(msg) from error
+    hours_from(path)
+    return path
 
 
 def environment_texts(
     environ: Mapping[str, str] = os.environ,
     folders: tuple[Path, ...] | None = None,
 ) -> dict[str, str]:
-    """Return what is set of ``country``, ``pue`` and ``ledger``, as it is written.
+    """Return what is set of ``country``, ``pue``, ``ledger``, ``hardware`` and ``intensity_csv``, as written.
 
-    ``GREENAI_COUNTRY``, ``GREENAI_PUE`` and ``GREENAI_LEDGER`` come first, then CodeCarbon's own
+    ``GREENAI_COUNTRY``, ``GREENAI_PUE``, ``GREENAI_LEDGER``... come first, then CodeCarbon's own
     variables, then the ``.codecarbon.config`` of the working folder and of the home folder.
     """
     codecarbon = _codecarbon(environ, folders)
@@ -76,6 +129,8 @@ def environment_texts(
         "country": environ.get("GREENAI_COUNTRY") or _codecarbon_place(codecarbon),
         "pue": environ.get("GREENAI_PUE") or codecarbon.get("pue"),
         "ledger": environ.get("GREENAI_LEDGER"),
+        "hardware": environ.get("GREENAI_HARDWARE"),
+        "intensity_csv": environ.get("GREENAI_INTENSITY_CSV"),
     }
     return {name: text for name, text in texts.items() if text}
 
@@ -91,7 +146,10 @@ def current_settings() -> Settings:
 def use_settings(settings: Settings | None) -> None:
     """Put settings in force; None goes back to the environment's."""
     global _current
+    use_gsds(settings.gsds if settings else {})
     _current = settings
+    # A place has the uncertainties that were in force when it was found.
+    named_site.cache_clear()
 
 
 def _codecarbon(environ: Mapping[str, str], folders: tuple[Path, ...] | None) -> dict[str, str]:

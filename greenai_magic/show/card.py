@@ -1,15 +1,13 @@
 """The card of a run: described once, then written as HTML and as plain text.
 
 ``describe`` turns every figure into words; the faces only lay those words out, so a figure cannot
-read differently in a notebook and in a terminal. The HTML keeps to what the strictest viewers
-leave of a saved notebook: plain elements, inline styles of the oldest kind, an image as data.
+read differently in a notebook and in a terminal.
 """
 
 from __future__ import annotations
 
-import textwrap
 from base64 import b64encode
-from collections.abc import Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from html import escape
 
@@ -20,7 +18,20 @@ from greenai_magic.meter.trace import Trace
 from greenai_magic.quantity import Quantity
 from greenai_magic.runs.run import Run
 from greenai_magic.show.charts import power_curve_alt, power_curve_svg
-from greenai_magic.show.words import at_least, figure, label, one_line, score_figure
+from greenai_magic.show.footprint import co2e_row, criterion_rows, footprint_notes, scope_rows
+from greenai_magic.show.rows import (
+    BLOCK,
+    MISSING,
+    SMALL,
+    Row,
+    list_to_html,
+    notes_to_html,
+    row_of,
+    rows_to_html,
+    rows_to_text,
+    wrapped,
+)
+from greenai_magic.show.words import label, one_line, score_figure
 
 STATUS = {
     "running": "still running",
@@ -32,48 +43,6 @@ STATUS = {
 
 _Figure = tuple[str, Quantity | None, str]
 """Label, figure, and where it comes from or why there is none."""
-_MISSING = "not assessed"
-
-# Words stay whole: a note may hold a command to copy.
-_WRAPPER = textwrap.TextWrapper(
-    100, initial_indent="  ", subsequent_indent="    ", break_long_words=False, break_on_hyphens=False
-)
-
-_BLOCK = "display:inline-block;vertical-align:top;max-width:100%;margin:0 0 4px 0"
-_TABLE = "border-collapse:collapse;margin:0;table-layout:auto;font-size:13px"
-_CAPTION = "text-align:left;padding:4px 0 2px 0"
-_PLAIN_ROW = "background:transparent"
-_CELL = "text-align:left;vertical-align:top;padding:1px 12px 1px 0"
-_HEADER = f"{_CELL};font-weight:normal"
-_QUIET = "opacity:0.8"
-_NOTE = "font-size:13px;margin:0 0 6px 0;padding:0 0 0 8px;border-left:3px solid"
-_LIST = "margin:2px 0;line-height:1.4"
-_SMALL = "font-size:13px;margin:4px 0 0 0"
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One line of a card, in words.
-
-    Attributes
-    ----------
-    label : str
-        What the figure is.
-    figure : str
-        Value, unit and 95 % interval, ``≈`` before what no counter measured; or ``not assessed``.
-    basis : str
-        Measured, declared, modelled or default; ``""`` where there is no figure.
-    note : str
-        Source or reason.
-    main : bool
-        Whether it is one of the two figures to remember.
-    """
-
-    label: str
-    figure: str
-    basis: str = ""
-    note: str = ""
-    main: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +62,7 @@ class CardView:
     rows : tuple of Row
         The figures of the run and its scores.
     details : tuple of Row
-        What they rest on: each component's energy, grid and PUE.
+        What they rest on: each component's energy, grid and PUE; and scopes, water and resources.
     place : str
         Where the electricity came from.
     notes : tuple of str
@@ -119,11 +88,10 @@ class CardView:
 def describe(run: Run) -> CardView:
     """Put a run into words: each figure is formatted here, and only here."""
     measurement, footprint = run.measurement, run.footprint
-    machine, above_idle, kernel, co2e = (_row(*impact) for impact in _impacts(run))
-    if footprint.not_assessed and co2e.basis:
-        co2e = replace(co2e, figure=at_least(co2e.figure))
-    power = _row("Mean power", *_mean_power(measurement))
-    duration = _row("Duration", measurement.duration)
+    machine, above_idle, kernel = (row_of(*energy) for energy in _energies(measurement))
+    co2e = co2e_row(footprint)
+    power = row_of("Mean power", *_mean_power(measurement))
+    duration = row_of("Duration", measurement.duration)
     scores = (Row(label(name), score_figure(score), note="score") for name, score in run.scores.items())
     labels = (run.stage, *(f"{key}={value}" for key, value in run.tags.items()))
     return CardView(
@@ -135,14 +103,14 @@ def describe(run: Run) -> CardView:
             replace(machine, main=True),
             above_idle,
             kernel,
-            replace(co2e, main=True),
+            co2e,
             power,
             duration,
             *scores,
         ),
-        details=tuple(_row(*part) for part in _inputs(run)),
+        details=(*(row_of(*part) for part in _inputs(run)), *_other_impacts(footprint)),
         place=label(footprint.place.name),
-        notes=tuple(one_line(note) for note in (footprint.place.hint, *measurement.notes) if note),
+        notes=(*footprint_notes(footprint), *map(one_line, measurement.notes)),
         not_counted=tuple(one_line(item) for item in footprint.not_assessed),
         trace=measurement.trace,
     )
@@ -155,30 +123,26 @@ def to_line(view: CardView) -> str:
 
 def to_text(view: CardView) -> str:
     """Return the run as a small aligned table for a terminal; its first line is ``to_line``."""
-    rows = [(row.label, row.figure, row.basis, row.note) for row in (*view.rows, *view.details)]
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    table = ("  ".join(map(str.ljust, row, widths)) for row in rows)
     remarks = (
         ("curve", power_curve_alt(view.trace)),
         ("tags", ", ".join(view.labels)),
         *(("note", note) for note in view.notes),
         ("not counted", "; ".join(view.not_counted)),
     )
-    lines = (*table, *(f"{kind}: {words}" for kind, words in remarks if words))
-    return "\n".join((to_line(view), *map(_WRAPPER.fill, lines)))
+    said = (wrapped(f"{kind}: {words}") for kind, words in remarks if words)
+    return "\n".join((to_line(view), *rows_to_text((*view.rows, *view.details)), *said))
 
 
 def to_html(view: CardView) -> str:
     """Return the run as one ``<div class="greenai">`` that needs no script, style sheet or network."""
     title = f"<strong>{escape(view.title)}</strong>"
     heading = " · ".join((title, *map(escape, filter(None, (view.status, *view.labels)))))
-    notes = (f'<div style="{_NOTE}">{escape(note)}</div>' for note in view.notes)
     return "".join(
         (
             '<div class="greenai">',
-            f'<div style="{_BLOCK}">{_table(heading, view.rows)}</div>',
+            f'<div style="{BLOCK}">{rows_to_html(heading, view.rows)}</div>',
             _curve(view.trace),
-            *notes,
+            notes_to_html(view.notes),
             _folded(view),
             "</div>",
         )
@@ -188,19 +152,23 @@ def to_html(view: CardView) -> str:
 def explain(run: Run) -> str:
     """Return the formula, the inputs and the sources of each energy and of the CO2e, as text."""
     return "\n\n".join(
-        quantity.explain() if quantity else f"{name}: {_MISSING}: {why_not}"
+        quantity.explain() if quantity else f"{name}: {MISSING}: {why_not}"
         for name, quantity, why_not in _impacts(run)
     )
 
 
 def _impacts(run: Run) -> tuple[_Figure, ...]:
-    energy = run.measurement
+    footprint = run.footprint
+    co2e = footprint.gwp if footprint.gwp_lines else None
+    return (*_energies(run.measurement), ("CO2e", co2e, "nothing was counted"))
+
+
+def _energies(energy: Measurement) -> tuple[_Figure, ...]:
     above_idle, kernel = energy.dynamic, energy.attributed
     return (
         ("Energy, machine", energy.machine, "all components"),
         ("Energy above idle", above_idle, "" if above_idle else "no idle baseline yet"),
         ("Energy, this kernel", kernel, "with its children" if kernel else "its share cannot be told here"),
-        ("CO2e", *_gwp(run.footprint)),
     )
 
 
@@ -214,10 +182,11 @@ def _inputs(run: Run) -> tuple[_Figure, ...]:
     )
 
 
-def _gwp(footprint: Footprint) -> tuple[Quantity | None, str]:
-    if not footprint.gwp_lines:
-        return None, "nothing was counted"
-    return footprint.gwp, ", ".join(dict.fromkeys(f"scope {line.scope}" for line in footprint.gwp_lines))
+def _other_impacts(footprint: Footprint) -> Iterator[Row]:
+    """Yield what has a figure beside the CO2e of all scopes; the scopes where there are several."""
+    scopes = [row for row in scope_rows(footprint) if row.basis]
+    yield from scopes if len(scopes) > 1 else ()
+    yield from (row for row in criterion_rows(footprint) if row.basis)
 
 
 def _mean_power(measurement: Measurement) -> tuple[Quantity | None, str]:
@@ -227,49 +196,19 @@ def _mean_power(measurement: Measurement) -> tuple[Quantity | None, str]:
         return None, "the window has no length"
 
 
-def _row(name: str, quantity: Quantity | None, note: str = "") -> Row:
-    if quantity is None:
-        return Row(label(name), _MISSING, note=note)
-    return Row(label(name), figure(quantity), quantity.basis, one_line(note))
-
-
-def _table(caption: str, rows: Sequence[Row]) -> str:
-    head = "".join(
-        f'<th scope="col" style="{_HEADER};{_QUIET}">{column}</th>'
-        for column in ("what", "value (95 % interval)", "how known")
-    )
-    return (
-        f'<table style="{_TABLE}"><caption style="{_CAPTION}">{caption}</caption>'
-        f'<thead style="border:none"><tr style="{_PLAIN_ROW}">{head}</tr></thead>'
-        f"<tbody>{''.join(map(_table_row, rows))}</tbody></table>"
-    )
-
-
-def _table_row(row: Row) -> str:
-    value, bracket, interval = map(escape, row.figure.partition(" ("))
-    weight = "strong" if row.main else "span"
-    known = escape(" · ".join(filter(None, (row.basis, row.note))))
-    return (
-        f'<tr style="{_PLAIN_ROW}"><th scope="row" style="{_HEADER}">{escape(row.label)}</th>'
-        f'<td style="{_CELL};white-space:nowrap"><{weight}>{value}</{weight}>{bracket}{interval}</td>'
-        f'<td style="{_CELL};{_QUIET}">{known}</td></tr>'
-    )
-
-
 def _curve(trace: Trace) -> str:
     svg = power_curve_svg(trace, width=280)
     if not svg:
         return ""
     data = b64encode(svg.encode()).decode()
     alt = escape(power_curve_alt(trace))
-    return f'<img src="data:image/svg+xml;base64,{data}" alt="{alt}" style="{_BLOCK}">'
+    return f'<img src="data:image/svg+xml;base64,{data}" alt="{alt}" style="{BLOCK}">'
 
 
 def _folded(view: CardView) -> str:
-    items = "".join(f"<li>{escape(item)}</li>" for item in view.not_counted)
-    missing = f'<div style="{_SMALL}">Not counted, and not zero:<ul style="{_LIST}">{items}</ul></div>'
     return (
-        f'<details style="{_SMALL}"><summary style="cursor:pointer">'
-        f"Sources, grid of {escape(view.place)}, what is not counted</summary>"
-        f"{_table('What these figures rest on', view.details)}{missing if items else ''}</details>"
+        f'<details style="{SMALL}"><summary style="cursor:pointer">'
+        f"Sources, grid of {escape(view.place)}, water and resources, what is not counted</summary>"
+        f"{rows_to_html('What these figures rest on, and the other impacts', view.details)}"
+        f"{list_to_html('Not counted, and not zero:', view.not_counted)}</details>"
     )

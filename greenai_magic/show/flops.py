@@ -20,6 +20,8 @@ _SCALES = ((1, ""), (10**3, "k"), (10**6, "M"), (10**9, "G"), (10**12, "T"), (10
 _INDENT = "  "
 _LOWER = "≥ "
 """Before a figure that something is missing in."""
+_UPPER = "at most "
+"""Before a figure that is not reached where the data do not go the longest way."""
 _OPEN_TO = 1
 """Levels of the HTML tree that are unfolded at first."""
 _ROW = "line-height:1.5;white-space:nowrap"
@@ -88,7 +90,7 @@ def describe_flops(
     """
     figures = (
         _figure(report.macs, "MACs", lower=bool(report.uncounted)),
-        _figure(report.flops, "FLOPs", lower=bool(report.uncounted)),
+        f"{_bound(report)}{count(report.flops, 'FLOPs')}",
     )
     size = f"{count(report.params)} parameters" if report.weight_bytes else ""
     headline = " · ".join(filter(None, (label(report.model), *figures, size)))
@@ -156,8 +158,8 @@ def shape_text(shapes: Sequence[Sequence[int]]) -> str:
 
 
 def _facts(report: FlopReport) -> Iterator[tuple[str, str]]:
-    bound = _LOWER if report.uncounted else ""
-    yield "FLOPs", f"{bound}{report.flops:,} ({bound}{report.macs:,} MACs); {CONVENTION}"
+    lower = _LOWER if report.uncounted else ""
+    yield "FLOPs", f"{_bound(report)}{report.flops:,} ({lower}{report.macs:,} MACs); {CONVENTION}"
     if report.inputs:
         yield "inputs", f"{one_line(report.inputs)}; {report.method}"
     else:
@@ -177,6 +179,10 @@ def _facts(report: FlopReport) -> Iterator[tuple[str, str]]:
     yield "activations", f"made {made} in the forward pass; most at once, all phases {most}"
     if (intensity := report.arithmetic_intensity) is not None:
         yield "arithmetic intensity", f"{significant(intensity, 2)} FLOPs a byte moved"
+
+
+def _bound(report: FlopReport) -> str:
+    return _LOWER if report.uncounted else _UPPER if report.at_most else ""
 
 
 def _bytes_or_not(number: int | None) -> str:

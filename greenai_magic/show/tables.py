@@ -10,6 +10,7 @@ from greenai_magic.meter.measurement import Measurement
 from greenai_magic.quantity import show
 from greenai_magic.runs.ledger import Total
 from greenai_magic.runs.run import Run
+from greenai_magic.show.rows import aligned
 from greenai_magic.show.words import at_least, figure, label, score_figure
 
 _NAME = 24
@@ -32,7 +33,7 @@ def history_text(runs: Sequence[Run], totals: Sequence[Total]) -> str:
         )
         for run in runs
     ]
-    lines = _aligned([head, *rows])
+    lines = list(aligned([head, *rows]))
     lines += ["", "All runs in this ledger:"]
     lines += [
         f"  {total.group:<12} {total.count:>5}   {show(total.duration)}   {figure(total.machine)}   "
@@ -75,8 +76,3 @@ def status_text(
         f"Every cell is measured: {'yes' if auto else 'no (`%greenai auto on`)'}",
     ]
     return "\n".join(lines)
-
-
-def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return ["  ".join(map(str.ljust, row, widths)).rstrip() for row in rows]

@@ -5,7 +5,7 @@ import math
 import random
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from probes import REGIMES, SENSOR_LOG_SD, STEPS, WATTS, seen, step, white
 
@@ -103,6 +103,7 @@ def test_only_the_first_steps_warm_up(seconds, warming):
     assert warming_steps(seconds) == warming
 
 
+@settings(deadline=None)
 @given(some_steps, st.integers(1, 10_000), st.integers(2, 9))
 def test_a_job_costs_in_proportion_to_its_steps(joules, steps, times):
     one, more = _forecast(joules, steps), _forecast(joules, steps * times)
@@ -110,6 +111,7 @@ def test_a_job_costs_in_proportion_to_its_steps(joules, steps, times):
     assert more.energy.value - one.energy.value == pytest.approx(warm * steps * (times - 1))
 
 
+@settings(deadline=None)
 @given(some_steps, st.floats(0.1, 10))
 def test_the_unit_of_energy_does_not_matter(joules, factor):
     one = _forecast(joules).energy
@@ -208,6 +210,7 @@ def test_forecasts_that_held_leave_the_interval_as_it_is():
     assert _forecast(joules, log=_log(1.4, *[1.0] * 30)).energy.high == plain.high  # one of 31 may miss
 
 
+@settings(deadline=None)
 @given(st.lists(st.floats(0.3, 3.0), max_size=30))
 def test_no_log_narrows_an_interval(ratios):
     joules = [50.0, 52.0, 49.0, 51.0]

@@ -3,7 +3,7 @@ from __future__ import annotations
 import re
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from greenai_magic.errors import SettingError, UnitError
@@ -57,6 +57,7 @@ def test_one_that_was_given_is_not_left_at_one():
     assert "left" not in cost.note + cost.total.source
 
 
+@settings(deadline=None)
 @given(st.fixed_dictionaries(dict.fromkeys(FACTORS, counts)), st.sampled_from(FACTORS), counts)
 def test_cost_is_linear_in_each_factor(factors, name, times):
     one = project_cost(joules(2.0, sensor=0.1), **factors).total
@@ -65,6 +66,7 @@ def test_cost_is_linear_in_each_factor(factors, name, times):
         assert getattr(more, bound) == pytest.approx(times * getattr(one, bound))
 
 
+@settings(deadline=None)
 @given(st.floats(1e-6, 1e6), counts)
 def test_cost_is_linear_in_the_example(each, examples):
     cost = project_cost(joules(each), examples=examples, epochs=3)
@@ -196,6 +198,7 @@ def test_operations_of_training_are_those_published(name, parameters, tokens, pu
     assert transformer_training_flops(parameters, tokens).value == pytest.approx(published, rel=0.005), name
 
 
+@settings(deadline=None)
 @given(st.floats(1, 1e12), st.floats(1, 1e13))
 def test_inference_is_a_third_of_training(parameters, tokens):
     trained, served = (
@@ -233,6 +236,7 @@ def test_an_error_that_both_share_cancels():
     assert own.high / own.value == pytest.approx(joules(1, a=0.2 * 2**0.5).high)
 
 
+@settings(deadline=None)
 @given(st.floats(0, 0.9), st.floats(0, 2), st.floats(0, 0.9), st.floats(0, 2))
 def test_margins_of_both_widen_the_break_even(below, above, each_below, each_above):
     training = Quantity(1000.0, "J", below=1000 * below, above=1000 * above)

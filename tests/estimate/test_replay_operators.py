@@ -15,13 +15,12 @@ import torch
 from torch import nn
 
 from greenai_magic.errors import FlopError
-from greenai_magic.estimate.replay import REPLAY_LOG_SD, Replay, replay
+from greenai_magic.estimate.replay import BETWEEN_CALLS, REPLAY_LOG_SD, Replay, replay
 from greenai_magic.flops import count_flops
 from greenai_magic.meter.accuracy import REPLAYED
 from greenai_magic.meter.host import Host
 from greenai_magic.meter.meter import Meter
 from greenai_magic.meter.models import LinearModel
-from greenai_magic.quantity import Z95
 
 RESULTS = Path(__file__).parents[2] / "benchmarks" / "results" / "replay.json"
 WATTS = 40.0
@@ -66,7 +65,7 @@ class Odd(nn.Module):
 
 
 def _replay(model, inputs, meter, **options) -> Replay:
-    return replay(model, inputs, meter=meter, budget_s=options.pop("budget_s", 0.2), **options)
+    return replay(model, inputs, meter=meter, budget_s=options.pop("budget_s", 20.0), **options)
 
 
 def _mlp(layers: int) -> nn.Module:
@@ -93,22 +92,21 @@ def test_alike_calls_are_timed_once_and_counted_each(meter):
     assert {c.op: c.times for c in many.calls} == {c.op: 12 * c.times for c in one.calls}
 
 
-def test_the_interval_is_that_of_the_measured_errors(meter):
-    duration = _replay(_mlp(2), (4, 8), meter).duration
-    assert duration.high / duration.value == pytest.approx(math.exp(Z95 * REPLAY_LOG_SD))
+def test_the_interval_is_that_of_the_measured_errors_and_of_python_between_calls(meter):
+    told = _replay(_mlp(2), (4, 8), meter)
+    calling_s = sum(call.times for call in told.calls) * min(call.seconds for call in told.calls)
+    duration = told.duration
+    assert duration.spread == {"operator replay": REPLAY_LOG_SD}
+    assert (duration.below, duration.above) == pytest.approx((calling_s, BETWEEN_CALLS * calling_s))
 
 
-def test_errors_of_the_interval_are_those_of_the_kept_benchmark():
-    passes = json.loads(RESULTS.read_text())["figures"]
-    errors = [
-        math.log(model["replay_s"] / model["real_s"])
-        for sizes in passes.values()
-        for models in sizes.values()
-        for model in models.values()
-    ]
-    assert len(errors) > 60
+def test_the_error_of_replay_is_that_of_the_kept_benchmark():
+    passes = json.loads(RESULTS.read_text())["figures"].values()
+    usual = [model for sizes in passes for model in sizes["usual sizes"].values()]
+    errors = [math.log(model["replay_s"] / model["real_s"]) for model in usual]
+    assert len(errors) >= 2 * 15
     rms = math.sqrt(statistics.mean(error**2 for error in errors))
-    assert 0.8 * REPLAY_LOG_SD < rms <= REPLAY_LOG_SD
+    assert 0.5 * REPLAY_LOG_SD < rms <= REPLAY_LOG_SD
 
 
 def test_a_model_without_data_is_replayed(meter):
@@ -159,7 +157,8 @@ def test_what_was_not_timed_is_named_and_widens_the_interval(meter):
     assert told.not_timed == ("aten._embedding_bag.default",)
     timed_s = math.fsum(call.times * call.seconds for call in told.calls)
     assert told.duration.value > timed_s
-    assert told.duration.below == told.duration.above == pytest.approx(told.duration.value - timed_s)
+    assert told.duration.below >= told.duration.value - timed_s
+    assert told.duration.above >= told.duration.value - timed_s
 
 
 @pytest.mark.parametrize(
@@ -168,6 +167,7 @@ def test_what_was_not_timed_is_named_and_widens_the_interval(meter):
         (Bag(1), BAG, {}, "not aten._embedding_bag"),
         (Odd(), torch.randn(4), {}, "not greenai_test.odd"),  # nobody knows what others' do with any data
         (_mlp(2), (4, 8), {"memory_bytes": 10}, "not aten.addmm"),
+        (nn.Linear(1, 4096), (1, 1), {"memory_bytes": 16_000}, "not aten.addmm"),
     ],
 )
 def test_with_less_than_half_of_the_work_there_is_no_figure(meter, model, inputs, options, why):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import random
 
 import keras
@@ -178,7 +179,15 @@ def sentences():
         "key": lambda: keras_engine.count(_built(Asks()), {"a": (2, 4)}),
         "python's if": lambda: keras_engine.count(_built(Decides()), (2, 4)),
         "branches": lambda: keras_engine.count(_built(Branches()), (2, 4)),
-        "train step": lambda: keras_engine.count(Net(), (2, 8), train_step=True),
+        "no loss": lambda: keras_engine.count(Net(), (2, 8), train_step=True, optimiser="sgd"),
+        "no optimiser": lambda: keras_engine.count(Net(), (2, 8), train_step=True, loss="mse"),
+        "no such optimiser": lambda: keras_engine.count(
+            Net(), (2, 8), train_step=True, loss="mse", optimiser="no"
+        ),
+        "no such loss": lambda: keras_engine.count(
+            Net(), (2, 8), train_step=True, loss="no", optimiser="sgd"
+        ),
+        "a layer": lambda: keras_engine.count(layers.Dense(3), (2, 8), train_step=True, loss="mse"),
     }
     said = {}
     for name, attempt in tries.items():
@@ -188,6 +197,29 @@ def sentences():
         except FlopError as error:
             said[name] = str(error)
     return said
+
+
+def logged():
+    """Return the names of the logs that are written to while a model fails to be counted."""
+
+    class Speaks(layers.Layer):
+        def call(self, x):
+            logging.getLogger("the user's").error("as before")
+            return keras.ops.matmul(x, x)
+
+    written = []
+    handler = logging.Handler()
+    handler.emit = lambda record: written.append(record.name)
+    logging.getLogger().addHandler(handler)
+    # PyTorch's logs do not go up to the root.
+    logging.getLogger("torch._subclasses.fake_tensor").addHandler(handler)
+    try:
+        keras_engine.count(_built(Speaks()), (2, 3))
+    except FlopError as error:
+        return {"said": str(error), "written": sorted(set(written))}
+    finally:
+        logging.getLogger().removeHandler(handler)
+        logging.getLogger("torch._subclasses.fake_tensor").removeHandler(handler)
 
 
 def empty_batch():
@@ -446,6 +478,7 @@ LAWS = {
         ways_to_say_inputs,
         ways_to_say_two_inputs,
         sentences,
+        logged,
         empty_batch,
         nothing_to_train,
         data_dependent_loop,

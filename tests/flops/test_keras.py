@@ -170,6 +170,12 @@ def test_half_precision_weights_take_half_the_bytes(case):
     assert case("half_precision")["forward"]["weight_bytes"] == 4 * (32 * 16 + 16 + 4 * 16) + 2 * (16 * 4 + 4)
 
 
+def test_what_no_two_backends_would_hold_is_not_assessed_and_said_so(case):
+    counted = case("mlp")["forward"]
+    assert counted["activations"] == [None, None]
+    assert any("Activation memory is not assessed" in note for note in counted["notes"])
+
+
 def test_a_trained_model_is_as_it_was(law):
     result = law("untouched")
     assert result["differs"] == []
@@ -207,12 +213,22 @@ def test_what_cannot_be_counted_is_said_in_one_sentence(law):
     assert said["wrong shape"].startswith("dense")
     assert "2 x 5 float32" in said["wrong shape"]
     assert said["broken"].startswith("Broken cannot be followed on inputs 2 x 4 float32 (")
-    assert "backward=True" in said["train step"]
+    assert said["no loss"].endswith("pass one, as loss='mse', or call model.compile first.")
+    assert said["no optimiser"].endswith("pass one, as optimiser='adam', or call model.compile first.")
+    assert said["no such optimiser"].startswith("optimiser='no' is none of Keras'")
+    assert said["no such loss"].startswith("The loss of Net cannot be followed (")
+    assert said["a layer"].startswith("Dense is a layer, which Keras does not train")
     assert said["key"] == "Asks cannot be followed on inputs 2 x 4 float32 (KeyError: size)."
     assert "(its course depends on the data, and shapes have none)." in said["python's if"]
     # Backends that have branches in their graphs follow both.
     assert said["branches"] in (None, said["python's if"].replace("Decides", "Branches"))
     assert not any("\n" in sentence or "\x1b" in sentence for sentence in said.values() if sentence)
+
+
+def test_a_failure_is_a_sentence_and_writes_to_no_log_but_the_users(law):
+    result = law("logged")
+    assert result["said"].startswith("Speaks cannot be followed on inputs 2 x 3 float32 (")
+    assert result["written"] == ["the user's"]
 
 
 def test_a_batch_of_nothing_is_not_taken_for_one(law):
@@ -277,6 +293,97 @@ def test_work_done_again_is_a_phase_of_its_own(law, request):
     assert result["forward"] == sum(sizes)
     assert result["backward"] == sizes[0] + 2 * (sizes[1] + sizes[2])
     assert result["recompute"] > 0
+
+
+PARAMS_OF = {"dense": 596, "convolution": 112 + 9 * 11 * 4 * 5 + 5, "recurrent": 4 * 5 * (3 + 5 + 1) + 24}
+PARAMS_OF["embedding"] = 6 * 4 + 7 * 4 * 4 + 4
+WEIGHTS_OF = {"dense": 4, "convolution": 4, "recurrent": 5, "embedding": 3}
+OUTPUTS_OF = {"dense": 4, "convolution": 5, "recurrent": 4, "embedding": 4}
+
+
+def update(optimiser, params, weights):
+    """Return the operations of an update, by hand, from the formulas of Keras' documentation.
+
+    Of each parameter: w - g x r for SGD; m x b - g x r, w + m with momentum; and for Adam (Kingma and Ba
+    2015, in the order of the text after algorithm 1) 3 for the first moment, 4 for the second, and 5 for
+    w - m x a / (sqrt(v) + e). Adam has for each weight the step's number, two powers, two times one minus
+    them, a root, a product and a quotient to make a; and each optimiser counts its steps.
+    """
+    each, once = {"sgd": (2, 0), "momentum": (4, 0), "adam": (12, 8)}[optimiser]
+    return each * params + once * weights + 1
+
+
+@pytest.mark.parametrize("model", PARAMS_OF)
+@pytest.mark.parametrize("optimiser", ["sgd", "momentum", "adam"])
+def test_an_update_costs_what_its_formula_says_on_each_backend(law, model, optimiser):
+    step = law("steps")[f"{model}, {optimiser}"]
+    assert step["params"] == PARAMS_OF[model]
+    assert step["flops"]["optimiser"] == update(optimiser, PARAMS_OF[model], WEIGHTS_OF[model])
+    assert step["uncounted"] == []
+
+
+@pytest.mark.parametrize("model", PARAMS_OF)
+def test_a_step_has_the_products_of_its_two_passes_and_a_loss_of_each_output(law, model):
+    step = law("steps")[f"{model}, sgd"]
+    forward_only, both = law("passes")[model]
+    assert step["macs"] == {
+        "forward": forward_only,
+        "backward": both - forward_only,
+        "loss": 0,
+        "optimiser": 0,
+    }
+    # A difference, a square and a sum; the derivative of the square, where it is made at once; two means.
+    outputs = BATCH * OUTPUTS_OF[model]
+    assert 3 * outputs + BATCH <= step["flops"]["loss"] <= 4 * outputs + 2 * BATCH + 8
+
+
+def test_a_compiled_model_is_trained_as_it_is_compiled(law):
+    steps = law("compiled")
+    assert steps["own"]["flops"]["optimiser"] == update("momentum", 596, 4)
+    assert steps["other"]["flops"]["optimiser"] == update("sgd", 596, 4)
+    assert steps["own"]["flops"]["loss"] == steps["other"]["flops"]["loss"]
+    assert steps["unbuilt"]["flops"]["optimiser"] == update("adam", 54 + 21, 4)
+    assert steps["still unbuilt"] == [False, False, 1]  # the seed of its dropout
+
+
+def test_targets_are_as_the_loss_wants_them_or_as_they_are_passed(law):
+    steps = law("targets")
+    assert (
+        "targets: 2 x 4 float32, as the loss of such outputs wants them" in steps["as the outputs"]["notes"]
+    )
+    assert "targets: 2 int32, as the loss of such outputs wants them" in steps["indices"]["notes"]
+    assert not any("targets" in note for note in steps["a pair"]["notes"])
+    assert steps["a pair"]["flops"] == steps["indices"]["flops"]
+    assert not any(step["uncounted"] for step in steps.values())
+
+
+def test_what_layers_add_to_the_loss_is_part_of_it(law):
+    # A square and a sum for each weight, beside a difference, a square and a sum for each output.
+    assert law("losses_of_layers")["flops"]["loss"] >= 2 * 32 * 16 + 3 * BATCH * 16
+
+
+def test_what_an_optimiser_does_only_in_some_steps_is_never_a_silent_figure(law):
+    steps = law("parts_of_optimisers")
+    assert {name: step["uncounted"] for name, step in steps.items()} == {
+        "accumulates": ["accumulation of gradients"],
+        "averages": ["overwriting of weights by their averages"],
+        "scales": ["check that gradients are finite"],
+        "decays": [],
+        "scheduled": [],
+    }
+    flops = {name: step["flops"]["optimiser"] for name, step in steps.items()}
+    assert flops["accumulates"] == update("sgd", 596, 4)
+    assert flops["scales"] == update("sgd", 596, 4) + 596
+    assert flops["decays"] == update("adam", 596, 4) + 3 * 596
+    assert flops["scheduled"] == update("sgd", 596, 4) + 3
+
+
+def test_a_model_and_its_optimiser_are_as_they_were(law):
+    result = law("trained_on")
+    assert result["differs"] == []
+    assert result["parts"]
+    assert result["iterations"] == [2, 3]
+    assert result["looked at"] > 60
 
 
 @pytest.mark.parametrize("name", ["convolutions", "transposed_convolutions", "recurrent_layers"])

@@ -149,6 +149,12 @@ def test_a_tree_compares_along_the_path_of_each_row(rows, depth, seed):
     assert exact.method == "executed on this input"
     assert not any("at most" in note for note in exact.notes)
     assert any("at most" in note for note in most.notes)
+    assert (exact.at_most, most.at_most) == (False, True)
+    headline = describe_flops(most).headline
+    assert headline.startswith("DecisionTreeRegressor · 0 MACs · at most ")
+    assert "at most" not in describe_flops(exact).headline
+    assert repr(most).startswith("<FlopReport DecisionTreeRegressor: at most ")
+    assert most.explain().startswith(f"DecisionTreeRegressor: at most {most.flops:,} FLOPs, 0 MACs")
 
 
 def test_a_tree_that_classifies_chooses_the_largest_share():
@@ -177,7 +183,9 @@ def test_boosting_on_histograms_has_a_bound():
     macs, others, _ = figures(model, X)
     assert macs == 0
     assert others <= ROWS * 9 * (2 + 1) + ROWS * CLASSES
-    assert any("at most" in note for note in count_flops(model, X).notes)
+    report = count_flops(model, X)
+    assert report.at_most
+    assert any("at most" in note for note in report.notes)
 
 
 def test_a_pipeline_is_the_sum_of_its_steps_under_their_names():

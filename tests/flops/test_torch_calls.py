@@ -46,6 +46,7 @@ def test_a_call_keeps_strides_types_and_options():
     spec, dim, _ = softmax.args
     assert (spec.shape, spec.stride, spec.dtype, dim) == ((2, 4, 3), (12, 1, 4), torch.float64, 1)
     assert softmax.nbytes == 24 * 8
+    assert next(called.made_bytes for called in calls if called.call == softmax) == 24 * 8
 
 
 @pytest.mark.parametrize(

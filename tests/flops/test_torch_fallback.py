@@ -162,3 +162,42 @@ def test_routing_by_hand_is_run():
     specimen = zoo.moe()
     report = count_flops(*specimen.build())
     assert (report.method, report.macs) == ("executed on this input", specimen.forward)
+
+
+@pytest.mark.parametrize("backward", [False, True])
+def test_statistics_of_layers_that_are_not_registered_stay_as_they_are(backward):
+    elsewhere = [nn.BatchNorm1d(4)]
+    seen = torch.zeros(3, 4)
+
+    class Hides(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.layer = nn.Linear(4, 4)
+            self.own = nn.BatchNorm1d(4)
+
+        def forward(self, x):
+            seen[0].copy_(x[0])
+            return elsewhere[0](self.own(self.layer(x))) if bool(x.sum() > 0) else x
+
+    model = Hides()
+    before = {name: value.clone() for name, value in elsewhere[0].state_dict().items()}
+    report = count_flops(model, torch.ones(2, 4), train=True, backward=backward)
+    assert report.method == "executed on this input"
+    for name, value in elsewhere[0].state_dict().items():
+        assert torch.equal(value, before[name]), name
+    assert torch.equal(seen, torch.zeros(3, 4))
+    assert int(model.own.num_batches_tracked) == 0
+
+
+def test_what_an_unregistered_layer_writes_is_put_back_after_an_error_too():
+    elsewhere = [nn.BatchNorm1d(4)]
+
+    class Fails(nn.Module):
+        def forward(self, x):
+            elsewhere[0](x)
+            assert not bool(x.sum() > 0), "no more"
+
+    with pytest.raises(FlopError, match="no more"):
+        count_flops(Fails(), torch.ones(2, 4), train=True)
+    assert int(elsewhere[0].num_batches_tracked) == 0
+    assert torch.equal(elsewhere[0].running_mean, torch.zeros(4))

@@ -101,6 +101,15 @@ def test_a_user_changes_one_factor_and_nobody_elses():
 
 
 @pytest.mark.usefixtures("table_again")
+def test_a_change_is_in_force_in_places_that_are_found_after_it():
+    before = known_place("FRA").adpe.log_sd
+    use_gsds({"resources": 3.0})
+    assert known_place("FRA").adpe.log_sd == known_place("FRA").adpf.log_sd == math.log(3.0)
+    use_gsds({})
+    assert known_place("FRA").adpe.log_sd == before
+
+
+@pytest.mark.usefixtures("table_again")
 def test_a_change_that_cannot_be_changes_nothing():
     use_gsds({"wue": 1.2})
     with pytest.raises(SettingError):

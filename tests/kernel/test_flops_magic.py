@@ -122,6 +122,8 @@ def test_a_cell_that_awaits_is_told_what_to_count_instead(flops: Kernel) -> None
         ("%flops model --input-size a", "is no input size"),
         ("%flops model --nope", "no option --nope"),
         ("%flops model( x", "cannot be read"),
+        ("%flops model x --device T4", "--device belongs to --energy"),
+        ("%flops model x --energy --device nosuch", "No table knows the device 'nosuch'"),
         ("%flops model x --depth -1", "-1 is no number of levels"),
         ("%flops model x --by op --depth 1 --sort flops", "--depth and --sort cannot go with `--by op`"),
         ("%%flops --by op --sort order\nmodel(x)", "--sort cannot go with `--by op`"),
@@ -134,6 +136,17 @@ def test_what_cannot_be_counted_is_one_line(flops: Kernel, line: str, told: str)
     assert cell.stderr.count("\n") == 1
     assert flops.look("model(x).shape") == ["torch.Size([3, 2])"]
     flops.ok("calls.clear()")
+
+
+@pytest.mark.parametrize(("option", "where"), [("", "operators timed on this machine"), ("--device T4", "T4")])
+def test_what_a_pass_takes_is_told_in_one_line_below_the_count(flops: Kernel, option: str, where: str) -> None:
+    flops.ok(MODEL)
+    cell = flops.ok(f"%flops model x --energy {option} -o report")
+    (line,) = (line for line in cell.stdout.splitlines() if line.startswith("energy: "))
+    assert line.startswith(f"energy: {where} · ≈ ")
+    assert "Wh" in line
+    assert " · ≥ " in line
+    assert flops.look(SAME, "report.macs > 0") == ["True", "True"]
 
 
 def test_a_users_own_error_in_the_line_is_the_users(flops: Kernel) -> None:

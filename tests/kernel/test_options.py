@@ -101,6 +101,22 @@ def test_a_place_of_the_cell_s_own_is_used_for_that_cell_only(kernel: Kernel) ->
     assert "United Kingdom" in kernel.ok('%%carbon --place "united kingdom"\n1').cards[0]["text/plain"]
 
 
+def test_hardware_is_counted_for_the_cell_that_names_it_or_for_all(kernel: Kernel) -> None:
+    kernel.ok("%%carbon --quiet --hardware 'laptop + monitor'\n1")
+    kernel.ok("%%carbon --quiet\n1")
+    kernel.ok("%config GreenAI.hardware = 'A100 SXM'\n%carbon --quiet 1")
+    by_setting, bare, by_option = kernel.runs()[:3]
+    assert [run.hardware for run in (by_option, bare, by_setting)] == ["laptop + monitor", "", "A100 SXM"]
+    assert bare.footprint.gwp_g(3) is None
+    assert min(run.footprint.gwp_g(3).value for run in (by_option, by_setting)) > 0
+    wrong = kernel.run("%config GreenAI.hardware = 'labtop'")
+    assert "did you mean laptop" in wrong.traceback + wrong.stderr
+    kernel.ok("%config GreenAI.hardware = ''")
+    cell = kernel.run("%%carbon --hardware labtop\nprint('never')")
+    assert (cell.reply["ename"], cell.stdout) == ("UsageError", "")
+    assert "did you mean laptop" in cell.stderr
+
+
 def test_an_unknown_place_is_the_world_and_the_card_says_what_was_meant(kernel: Kernel) -> None:
     card = " ".join(kernel.ok("%%carbon --place Frence\n1").cards[0]["text/plain"].split())
     assert "Grid, World average" in card

@@ -9,7 +9,8 @@ import pytest
 from greenai_magic.meter.models import MEMORY_W_PER_GB
 from greenai_magic.notebook.crosscheck import comparison
 from greenai_magic.quantity import JOULES_PER_KWH
-from greenai_magic.runs.measure import Labels, Measuring
+from greenai_magic.runs.labels import Labels
+from greenai_magic.runs.measure import Measuring
 from greenai_magic.runs.run import Run
 from greenai_magic.testing import FakeClock, replay
 

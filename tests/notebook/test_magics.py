@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from IPython.core.error import UsageError
 from IPython.core.magic_arguments import MagicArgumentParser
 
-from greenai_magic.notebook.line import unquoted, words
-from greenai_magic.notebook.magics import Magics, split_statement
+from greenai_magic.notebook.line import split_statement, unquoted, words
+from greenai_magic.notebook.magics import Magics
 
 PARSER: MagicArgumentParser = Magics.carbon_line.parser
 WORDS = st.text(

@@ -11,8 +11,9 @@ from greenai_magic.meter.discover import use_meter
 from greenai_magic.meter.meter import Meter
 from greenai_magic.meter.replay import Replay
 from greenai_magic.runs import clerk
+from greenai_magic.runs.labels import Labels
 from greenai_magic.runs.ledger import Ledger
-from greenai_magic.runs.measure import Labels, Measuring, last_run
+from greenai_magic.runs.measure import Measuring, last_run
 from greenai_magic.runs.run import Run
 from greenai_magic.runs.settings import Settings, use_settings
 from greenai_magic.testing import FakeClock, replay

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 from traitlets import TraitError
 from traitlets.config import Config
 
+from greenai_magic.footprint.place import known_place
 from greenai_magic.notebook.settings import GreenAI, configured
 from greenai_magic.runs.settings import (
     current_settings,
@@ -19,6 +21,7 @@ from greenai_magic.runs.settings import (
     settings_from_environment,
     use_settings,
 )
+from greenai_magic.runs.site import named_site
 
 
 @pytest.fixture(autouse=True)
@@ -134,6 +137,38 @@ def test_a_value_that_cannot_be_does_not_stay_in_the_shell_s_memory() -> None:
 def test_a_blank_is_nothing_said(blank: str) -> None:
     assert GreenAI(country=blank).country is None
     assert GreenAI(ledger=blank).ledger == GreenAI().ledger
+
+
+def test_hardware_and_hours_are_checked_when_they_are_set(tmp_path: Path) -> None:
+    csv = tmp_path / "hours.csv"
+    csv.write_text("2025-01-31T14:00+00:00,20\n")
+    settings, _ = configured({}, {})
+    settings.hardware, settings.intensity_csv = "laptop + monitor", str(csv)
+    with pytest.raises(TraitError, match="did you mean laptop"):
+        settings.hardware = "labtop"
+    with pytest.raises(TraitError, match=r"gone\.csv cannot be read"):
+        settings.intensity_csv = str(tmp_path / "gone.csv")
+    plain = current_settings()
+    assert (plain.hardware, plain.intensity_csv) == ("laptop + monitor", csv)
+    settings.hardware, settings.intensity_csv = " ", ""
+    assert (settings.hardware, settings.intensity_csv) == (None, None)
+
+
+def test_uncertainties_that_are_set_are_those_of_every_figure_from_then_on() -> None:
+    settings, _ = configured({}, {})
+    wide = known_place("FRA").adpe.log_sd
+    settings.gsds = {"resources": 1.1, "lifetime": 1}
+    assert current_settings().gsds == {"resources": 1.1, "lifetime": 1}
+    assert known_place("FRA").adpe.log_sd == pytest.approx(math.log(1.1))
+    assert named_site("FRA", None, "laptop").place.adpe.log_sd == pytest.approx(math.log(1.1))
+    for wrong, told in (({"resorces": 1.2}, "did you mean"), ({"wue": 0.5}, "cannot be 0.5")):
+        with pytest.raises(TraitError, match=told):
+            settings.gsds = wrong
+    assert settings.gsds == {"resources": 1.1, "lifetime": 1}
+    assert known_place("FRA").adpe.log_sd == pytest.approx(math.log(1.1))
+    use_settings(None)
+    assert known_place("FRA").adpe.log_sd == wide > math.log(1.1)
+    assert named_site("FRA", None, "laptop").place.adpe.log_sd == wide
 
 
 def test_a_truth_is_no_pue() -> None:

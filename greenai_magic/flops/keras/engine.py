@@ -10,20 +10,27 @@ from __future__ import annotations
 import importlib
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 from greenai_magic.errors import FlopError
 from greenai_magic.flops.keras.calls import Call
 from greenai_magic.flops.keras.inputs import read_inputs
 from greenai_magic.flops.keras.layers import NotBuilt, untouched
-from greenai_magic.flops.keras.tally import Tally, elements
-from greenai_magic.flops.keras.twin import built_twin
+from greenai_magic.flops.keras.tally import Place, Tally, elements
+from greenai_magic.flops.keras.training import Recipe, make_step, read_recipe, with_targets
+from greenai_magic.flops.keras.twin import built_twin, names_and_weights_forgotten
 from greenai_magic.flops.report import FlopReport
 
 ELEMENTWISE_DIFFERS = (
     "Multiply-adds are the same whatever Keras' backend; elementwise work is what {backend} executes, before "
     "its compiler fuses it."
 )
+MEMORY_DIFFERS = (
+    "Activation memory is not assessed: which tensors are made, and which of them live at once, is up to "
+    "each backend and its compiler."
+)
+DATA_DECIDES = "its course depends on the data, and shapes have none"
 NOTHING_TO_TRAIN = "No weight is trainable, so that there is no backward pass."
 
 _WALKERS = {
@@ -82,51 +89,77 @@ def count(
         In place of a batch that the inputs leave open; by default 1.
     train : bool
         Whether to call it as in training; by default, if ``backward``.
-    train_step, loss, optimiser : object
-        Not for Keras.
+    train_step : bool
+        Whether to count a whole training step.
+    loss, optimiser : object
+        Of the step, as ``compile`` takes them; by default, those that the model is compiled with.
 
     Raises
     ------
     FlopError
         If it cannot be counted, in a sentence that says what to do.
     """
-    if train_step or loss is not None or optimiser is not None:
-        msg = "The loss and the optimiser of a Keras model are not counted: ask for backward=True."
-        raise FlopError(msg)
-    call = Call(
-        model,
-        read_inputs(model, inputs, 1 if batch is None else batch),
-        backward,
-        backward if train is None else train,
-    )
-    return _count(call) if model.built else _count_twin(call)
+    recipe = read_recipe(model, loss, optimiser) if train_step else None
+    backward = backward or train_step
+    arguments = read_inputs(model, inputs, 1 if batch is None else batch, targets=train_step)
+    call = Call(model, arguments, backward, backward if train is None else train)
+    with names_and_weights_forgotten():
+        return _count(call, recipe) if model.built else _count_twin(call, recipe)
 
 
-def _count(call: Call) -> FlopReport:
+def _count(call: Call, recipe: Recipe | None) -> FlopReport:
     tally = Tally(call.tree.kind_in)
     try:
         with untouched(call.tree):
+            if recipe is not None:
+                call = _training(call, recipe, tally)
             name = _walk(call, tally)
     except NotBuilt:
-        return _count_twin(call)
+        return _count_twin(call, recipe)
     except _TROUBLE as error:
-        where = next((path for path in reversed(call.at_work) if path), type(call.model).__name__)
-        msg = f"{where} cannot be followed on inputs {call.arguments} ({_reason(error)})."
-        raise FlopError(msg) from error
+        raise FlopError(_sentence(call, error)) from error
     tally.note(ELEMENTWISE_DIFFERS.format(backend=name))
+    tally.note(MEMORY_DIFFERS)
     if call.backward and not call.trainable:
         tally.note(NOTHING_TO_TRAIN)
     return _report(call, tally)
 
 
-def _count_twin(call: Call) -> FlopReport:
+def _training(call: Call, recipe: Recipe, tally: Tally) -> Call:
+    """Return the same call as a training step, with targets for its loss."""
+    arguments, told = call.arguments, None
+    if not arguments.targets:
+        forward = Call(call.model, arguments, backward=False, train=call.train)
+        _walk(forward, Tally(forward.tree.kind_in))
+        arguments, told = with_targets(arguments, forward.outputs, recipe.loss)
+    step = make_step(call.model, recipe, call.trainable)
+    for note in (told, *recipe.notes):
+        if note:
+            tally.note(note)
+    for work in step.uncounted:
+        tally.add_unknown(Place("", "optimiser"), work, ())
+    return replace(call, arguments=arguments, step=step)
+
+
+def _sentence(call: Call, error: Exception) -> str:
+    name = type(call.model).__name__
+    reason = _reason(error)
+    if call.phase == "forward":
+        where = next((path for path in reversed(call.at_work) if path), name)
+        return f"{where} cannot be followed on inputs {call.arguments} ({reason})."
+    other = call.phase == "loss" and reason != DATA_DECIDES
+    advice = ": pass inputs=(inputs, targets), or another loss" if other else ""
+    return f"The {call.phase} of {name} cannot be followed ({reason}){advice}."
+
+
+def _count_twin(call: Call, recipe: Recipe | None) -> FlopReport:
     try:
         twin = built_twin(call.model, call.tree.layers, call.arguments)
     except _TROUBLE as error:
         name = type(call.model).__name__
         msg = f"{name} has no weights yet, and shapes do not do ({_reason(error)}): call it once on a batch."
         raise FlopError(msg) from error
-    return _count(Call(twin, call.arguments, call.backward, call.train))
+    return _count(Call(twin, call.arguments, call.backward, call.train), recipe)
 
 
 def _with_what_it_came_from(error: BaseException | None) -> Iterator[BaseException]:
@@ -139,7 +172,7 @@ def _with_what_it_came_from(error: BaseException | None) -> Iterator[BaseExcepti
 def _reason(error: Exception) -> str:
     # Keras puts what it was calling before the reason, in a paragraph of its own, and colours the reason.
     if any(type(e).__name__ in _DATA_DECIDES for e in _with_what_it_came_from(error)):
-        return "its course depends on the data, and shapes have none"
+        return DATA_DECIDES
     # The text of a KeyError is the representation of what it says.
     text = str(error.args[0] if isinstance(error, KeyError) and error.args else error)
     lines = [_COLOUR.sub("", line).strip() for line in text.splitlines()]

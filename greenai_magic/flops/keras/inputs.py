@@ -30,10 +30,11 @@ class Leaf:
 
 @dataclass(frozen=True, slots=True)
 class Arguments:
-    """What a model is called with, leaves in place of tensors."""
+    """What a model is called with, leaves in place of tensors; and the targets, with their weights if any."""
 
     args: tuple[Any, ...]
     kwargs: dict[str, Any]
+    targets: tuple[Any, ...] = ()
 
     def __str__(self) -> str:
         import keras
@@ -41,7 +42,7 @@ class Arguments:
         return ", ".join(str(leaf) for leaf in keras.tree.flatten((self.args, self.kwargs)))
 
 
-def read_inputs(model: Any, inputs: Any, batch: int) -> Arguments:
+def read_inputs(model: Any, inputs: Any, batch: int, *, targets: bool = False) -> Arguments:
     """Find the shapes and types to call a model with.
 
     Parameters
@@ -54,6 +55,8 @@ def read_inputs(model: Any, inputs: Any, batch: int) -> Arguments:
         is one argument, unless `call` needs several.
     batch : int
         In place of a batch that is left open.
+    targets : bool
+        Whether targets are wanted: the second of a pair, as `fit` takes it from a dataset.
 
     Raises
     ------
@@ -71,17 +74,17 @@ def read_inputs(model: Any, inputs: Any, batch: int) -> Arguments:
             )
             raise FlopError(msg)
         return Arguments((keras.tree.map_structure(lambda t: _leaf(t, batch, t.dtype), declared),), {})
-    if hasattr(inputs, "element_spec"):
-        inputs = _first(inputs.element_spec)
+    inputs, rest = _apart(inputs, pair=targets and _is_pair(model, inputs, declared))
     types = [t.dtype for t in keras.tree.flatten(declared)] if declared is not None else []
     default = model.input_dtype if _is_float(model.input_dtype) else keras.config.floatx()
     read = _Reader(batch, types, default).read(inputs)
+    wanted = tuple(_Reader(batch, [], default).read(item) for item in rest) if targets else ()
     needed = _needed_arguments(model)
     if len(needed) > 1 and isinstance(read, (tuple, list)) and len(read) >= len(needed):
-        return Arguments(tuple(read), {})
+        return Arguments(tuple(read), {}, wanted)
     if len(needed) > 1 and isinstance(read, dict) and set(needed) <= set(read):
-        return Arguments((), read)
-    return Arguments((read,), {})
+        return Arguments((), read, wanted)
+    return Arguments((read,), {}, wanted)
 
 
 class _Reader:
@@ -147,9 +150,19 @@ def _is_typed_shape(value: Any) -> bool:
     return isinstance(value, tuple) and len(value) == 2 and _is_shape(value[0]) and isinstance(value[1], str)
 
 
-def _first(element: Any) -> Any:
-    # Of inputs, and targets and weights that may follow.
-    return element[0] if isinstance(element, tuple) else element
+def _is_pair(model: Any, inputs: Any, declared: Any) -> bool:
+    # What the model takes as one value may have come with targets; a shape, or a tuple of its own, has not.
+    if type(inputs) is not tuple or len(inputs) not in {2, 3} or _is_shape(inputs) or _is_typed_shape(inputs):
+        return False
+    own = isinstance(declared, (list, tuple)) and len(declared) == len(inputs)
+    return not own and len(_needed_arguments(model)) == 1
+
+
+def _apart(inputs: Any, *, pair: bool) -> tuple[Any, tuple[Any, ...]]:
+    # Inputs, and the targets and their weights that may follow.
+    if hasattr(inputs, "element_spec"):
+        inputs, pair = inputs.element_spec, isinstance(inputs.element_spec, tuple)
+    return (inputs[0], inputs[1:]) if pair else (inputs, ())
 
 
 def _is_float(dtype: str) -> bool:

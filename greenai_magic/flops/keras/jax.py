@@ -12,7 +12,7 @@ from typing import Any
 from greenai_magic.flops.formulas import nothing
 from greenai_magic.flops.keras.calls import Call
 from greenai_magic.flops.keras.jax_ops import VIEWS, cost_of, is_product, shapes_of
-from greenai_magic.flops.keras.layers import LayerTree, followed
+from greenai_magic.flops.keras.layers import LayerTree, followed, phase_in
 from greenai_magic.flops.keras.tally import DEAREST_BRANCH, ONE_TURN, Place, Tally, elements
 from greenai_magic.flops.report import Phase
 
@@ -23,15 +23,15 @@ def count(call: Call, tally: Tally) -> None:
     from jax.interpreters import partial_eval
 
     def forward(trainable: list[Any], others: list[Any], inputs: Any) -> Any:
-        outputs, updates = call.stateless(trainable, others, inputs)
-        learning = [o for o in outputs if jax.numpy.issubdtype(o.dtype, jax.numpy.inexact)]
-        return learning, (outputs, updates)
+        starts, made = call.stateless(trainable, others, inputs, jax.named_scope)
+        return [o for o in starts if jax.numpy.issubdtype(o.dtype, jax.numpy.inexact)], made
 
     def step(trainable: list[Any], others: list[Any], inputs: Any) -> Any:
         if not call.differentiates:
             return forward(trainable, others, inputs)
-        learning, pull_back, rest = jax.vjp(lambda t: forward(t, others, inputs), trainable, has_aux=True)
-        return rest, pull_back([jax.numpy.ones_like(o) for o in learning])
+        starts, pull_back, made = jax.vjp(lambda t: forward(t, others, inputs), trainable, has_aux=True)
+        (gradients,) = pull_back([jax.numpy.ones_like(o) for o in starts])
+        return made, starts, call.updated(gradients, trainable, others, jax.named_scope)
 
     with followed(call.tree, jax.named_scope) as call.at_work:
         spec = jax.ShapeDtypeStruct
@@ -101,7 +101,7 @@ class _Walker:
 def _phase(scopes: str) -> Phase:
     if "rematted_computation" in scopes:
         return "recompute"
-    return "backward" if "transpose(" in scopes else "forward"
+    return "backward" if "transpose(" in scopes else phase_in(scopes)
 
 
 def _bodies(eqn: Any) -> Iterator[Any]:

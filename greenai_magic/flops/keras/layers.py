@@ -15,8 +15,11 @@ from contextlib import AbstractContextManager
 from typing import Any
 
 from greenai_magic.flops.keras.tally import elements
-from greenai_magic.flops.report import Kind, Module
+from greenai_magic.flops.report import Kind, Module, Phase
 
+LOSS = "greenai_loss"
+OPTIMISER = "greenai_optimiser"
+"""Scopes of the work of a training step that is no layer's."""
 _NUMBER = re.compile(r"greenai_(\d+)")
 _ATTENTION = frozenset({"MultiHeadAttention", "GroupedQueryAttention", "Attention", "AdditiveAttention"})
 _IMAGES = frozenset({"DataLayer", "TFDataLayer", "UpSampling1D", "UpSampling2D", "UpSampling3D"})
@@ -115,6 +118,11 @@ class NotBuilt(Exception):
 
 
 Scope = Callable[[str], AbstractContextManager[Any]]
+
+
+def phase_in(scopes: str) -> Phase:
+    """Return which part of a training step a string of scopes names, gradients aside."""
+    return "optimiser" if OPTIMISER in scopes else "loss" if LOSS in scopes else "forward"
 
 
 @contextlib.contextmanager

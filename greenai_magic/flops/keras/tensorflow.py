@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from greenai_magic.flops.keras.calls import Call
-from greenai_magic.flops.keras.layers import LayerTree, followed
+from greenai_magic.flops.keras.layers import LayerTree, followed, phase_in
 from greenai_magic.flops.keras.tally import DEAREST_BRANCH, ONE_TURN, Place, Shapes, Tally, elements
 from greenai_magic.flops.keras.tensorflow_loops import live_operations, live_through_loop, turns
 from greenai_magic.flops.keras.tensorflow_ops import VIEWS, cost_of, shape_of
@@ -20,6 +20,8 @@ from greenai_magic.flops.report import Phase
 _LOOPS = frozenset({"While", "StatelessWhile"})
 _BRANCHES = frozenset({"If", "StatelessIf", "Case", "StatelessCase"})
 _CALLS = frozenset({"PartitionedCall", "StatefulPartitionedCall"})
+GRADIENTS = "gradient_tape"
+"""Scope that TensorFlow opens for what a tape computes."""
 
 
 def count(call: Call, tally: Tally) -> None:
@@ -30,12 +32,17 @@ def count(call: Call, tally: Tally) -> None:
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             if call.differentiates:
                 tape.watch(trainable)
-            outputs, updates = call.stateless(trainable, others, inputs)
+            starts, made = call.stateless(trainable, others, inputs, tf.name_scope)
         if not call.differentiates:
-            return outputs, updates
-        learning = [o for o in outputs if o.dtype.is_floating or o.dtype.is_complex]
+            return starts, made
+        learning = [o for o in starts if o.dtype.is_floating or o.dtype.is_complex]
         ones = [tf.ones_like(o) for o in learning]
-        return outputs, updates, tape.gradient(learning, trainable, output_gradients=ones)
+        # Sums of gradients bear no scope by themselves.
+        with tf.name_scope(GRADIENTS):
+            gradients = tape.gradient(learning, trainable, output_gradients=ones)
+            if call.step is not None:
+                gradients = [_dense(gradient) for gradient in gradients]
+        return starts, made, call.updated(gradients, trainable, others, tf.name_scope)
 
     with followed(call.tree, tf.name_scope) as call.at_work:
         spec = tf.TensorSpec
@@ -76,7 +83,7 @@ class _Walker:
         if op.type in _CALLS and self._tree.path_in(op.name) is None:
             for tensor in op.inputs:
                 if tensor.op.type in _CALLS and self._tree.path_in(tensor.op.name) is not None:
-                    return f"gradient_tape/{tensor.op.name}"
+                    return f"{GRADIENTS}/{tensor.op.name}"
         return str(op.name)
 
     def _loop(self, op: Any, live: set[int], scopes: str, place: Place) -> None:
@@ -110,7 +117,14 @@ class _Walker:
 
 
 def _phase(scopes: str) -> Phase:
-    return "backward" if "gradient_tape" in scopes or "/gradients/" in scopes else "forward"
+    return "backward" if GRADIENTS in scopes or "/gradients/" in scopes else phase_in(scopes)
+
+
+def _dense(gradient: Any) -> Any:
+    # Of an embedding, TensorFlow tells the rows that were read alone.
+    import tensorflow as tf
+
+    return tf.convert_to_tensor(gradient) if isinstance(gradient, tf.IndexedSlices) else gradient
 
 
 def _function(op: Any, attribute: str) -> Any:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from greenai_magic.flops.formulas import (
+    SOFTMAX,
     Cost,
     Shape,
     convolution,
@@ -101,6 +102,12 @@ def _each_update(op: Any) -> Cost:
 
 def _softmax(op: Any) -> Cost:
     return softmax(elements(_shape(op.outputs[0])))
+
+
+def _crossentropy(op: Any) -> Cost:
+    # A softmax and its gradient in one; with labels that are no indices, products and their sums too.
+    more = 1 if op.type.startswith("Sparse") else 3
+    return elementwise(elements(_shape(op.inputs[0])), SOFTMAX + more)
 
 
 def _each_window(op: Any) -> Cost:
@@ -205,6 +212,8 @@ _RULES: dict[str, Callable[[Any], Cost]] = {
     "ResizeBilinear": lambda op: _interpolated(op, 4),
     "LogSoftmax": _softmax,
     "Softmax": _softmax,
+    "SoftmaxCrossEntropyWithLogits": _crossentropy,
+    "SparseSoftmaxCrossEntropyWithLogits": _crossentropy,
     "MatMul": _matmul,
     "BatchMatMul": _matmul,
     "BatchMatMulV2": _matmul,

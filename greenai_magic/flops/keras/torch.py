@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from greenai_magic.flops.keras.calls import Call
-from greenai_magic.flops.keras.layers import followed
+from greenai_magic.flops.keras.layers import followed, phase_in
 from greenai_magic.flops.keras.tally import Tally
 
 
@@ -24,12 +24,17 @@ def count(call: Call, tally: Tally) -> None:
     from torch.nn.attention import SDPBackend, sdpa_kernel
 
     from greenai_magic.flops.keras.torch_recorder import Recorder
+    from greenai_magic.flops.torch.world import quiet_log
 
     def inside(scope: str) -> contextlib.AbstractContextManager[None]:
-        entered: contextlib.AbstractContextManager[None] = recorder.inside(call.tree.path_in(scope) or "")
+        path = call.tree.path_in(scope)
+        entered: contextlib.AbstractContextManager[None] = recorder.inside(
+            path or "", phase_in(scope) if path is None else None
+        )
         return entered
 
     with (
+        quiet_log(),
         torch.set_grad_enabled(call.differentiates),
         torch.random.fork_rng(devices=[]),
         _seeds_unread(),
@@ -42,21 +47,24 @@ def count(call: Call, tally: Tally) -> None:
         inputs = call.map_inputs(lambda leaf: _empty(leaf.shape, leaf.dtype))
         with Recorder() as recorder:
             with followed(call.tree, inside) as call.at_work:
-                outputs, updates = call.stateless(trainable, others, inputs)
-            made = [*outputs, *updates]
+                starts, made = call.stateless(trainable, others, inputs, inside)
+            made += starts
             if call.differentiates:
-                made += _gradients(recorder, outputs, [*trainable, *states])
+                gradients = _gradients(recorder, starts, [*trainable, *states])
+                with torch.no_grad():
+                    made += call.updated(gradients[: len(trainable)], trainable, others, inside)
+                made += gradients[len(trainable) :]
     recorder.tell(tally, made)
 
 
-def _gradients(recorder: Any, outputs: list[Any], wanted: list[Any]) -> list[Any]:
+def _gradients(recorder: Any, starts: list[Any], wanted: list[Any]) -> list[Any]:
     import torch
 
-    learning = [o for o in outputs if o.requires_grad]
+    learning = [o for o in starts if o.requires_grad]
     if not learning:
-        return []
+        return [None] * len(wanted)
     ones = [torch.ones_like(o) for o in learning]
-    with recorder.backward():
+    with recorder.inside("", "backward"):
         return list(torch.autograd.grad(learning, wanted, ones, allow_unused=True))
 
 

@@ -3,24 +3,17 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch.utils._python_dispatch import TorchDispatchMode
 
 from greenai_magic.flops.formulas import Cost, nothing
 from greenai_magic.flops.keras.tally import Place, Shapes, Tally
 from greenai_magic.flops.report import Phase
-from greenai_magic.flops.torch.plan import (
-    Plan,
-    arguments_of,
-    as_shapes,
-    bytes_moved,
-    plan_for,
-    tensors_in,
-)
+from greenai_magic.flops.torch.counter import PlannedMode
+from greenai_magic.flops.torch.plan import Plan, arguments_of, as_shapes, bytes_moved, tensors_in
 
 _SHAPE_ONLY = frozenset(
     {
@@ -53,14 +46,13 @@ class _Call:
     writes: frozenset[int]
 
 
-class Recorder(TorchDispatchMode):
+class Recorder(PlannedMode):
     """Record what is dispatched while the recorder is entered."""
 
     def __init__(self) -> None:
         super().__init__()
         self._phase: Phase = "forward"
         self._inside: list[str] = []
-        self._plans: dict[Any, Plan] = {}
         self._calls: list[_Call] = []
         self._made_by: dict[int, str] = {}
         self._products: set[int] = set()
@@ -68,22 +60,15 @@ class Recorder(TorchDispatchMode):
         self._alive: list[Any] = []
 
     @contextlib.contextmanager
-    def inside(self, path: str) -> Iterator[None]:
-        """Say that a layer is at work."""
+    def inside(self, path: str, phase: Phase | None = None) -> Iterator[None]:
+        """Say which layer is at work, ``""`` for none, and that another phase has begun."""
+        before, self._phase = self._phase, phase or self._phase
         self._inside.append(path)
         try:
             yield
         finally:
             self._inside.pop()
-
-    @contextlib.contextmanager
-    def backward(self) -> Iterator[None]:
-        """Say that gradients are computed."""
-        self._phase = "backward"
-        try:
-            yield
-        finally:
-            self._phase = "forward"
+            self._phase = before
 
     def tell(self, tally: Tally, made: Iterable[Any]) -> None:
         """Count what the tensors in ``made`` depend on; those that are None are left out."""
@@ -99,23 +84,12 @@ class Recorder(TorchDispatchMode):
             elif call.counts and call.cost is not None:
                 tally.add(call.place, call.op, call.shapes, call.cost, call.bytes_moved)
 
-    def __torch_dispatch__(
-        self, func: Any, types: Any, args: Sequence[Any] = (), kwargs: Mapping[str, Any] | None = None
-    ) -> Any:
-        """Call the operator and keep what it was."""
-        named = dict(kwargs or {})
-        plan = self._plans.get(func)
-        if plan is None:
-            plan = self._plans[func] = plan_for(func)
-        if plan.way == "decompose":
-            with self:
-                out = func.decompose(*args, **named)
-            if out is not NotImplemented:
-                return out
+    def call(self, plan: Plan, func: Any, args: Sequence[Any], kwargs: dict[str, Any]) -> Any:
+        """Call an operator and keep what it was."""
         place = self._place()
-        out = func(*args, **named)
-        cost = plan.formula(arguments_of(func, args, named), as_shapes(out)) if plan.formula else None
-        self._keep(plan, cost, place, (*args, *named.values()), out)
+        out = func(*args, **kwargs)
+        cost = plan.formula(arguments_of(func, args, kwargs), as_shapes(out)) if plan.formula else None
+        self._keep(plan, cost, place, (*args, *kwargs.values()), out)
         return out
 
     def _keep(self, plan: Plan, cost: Cost | None, place: Place, given: tuple[Any, ...], out: Any) -> None:

@@ -18,6 +18,8 @@ from greenai_magic.flops.keras.inputs import Arguments
 
 _BOUND = frozenset({"build", "quantize", "_auto_config"})
 """Attributes that Keras makes anew with each layer, bound to it."""
+_OF_COMPILING = ("optimizer", "_compile_loss", "_compile_metrics", "_compile_config", "_loss_tracker")
+"""Attributes that a forward pass leaves alone, and that cannot all be copied."""
 
 
 def built_twin(model: Any, layers: list[Any], arguments: Arguments) -> Any:
@@ -34,13 +36,12 @@ def built_twin(model: Any, layers: list[Any], arguments: Arguments) -> Any:
     """
     import keras
 
-    with _names_and_weights_forgotten():
-        twin = _copy(model, layers)
-        symbols = keras.tree.map_structure(
-            lambda leaf: keras.KerasTensor(leaf.shape, leaf.dtype), (arguments.args, arguments.kwargs)
-        )
-        with keras.StatelessScope(initialize_variables=False):
-            twin(*symbols[0], **symbols[1])
+    twin = _copy(model, layers)
+    symbols = keras.tree.map_structure(
+        lambda leaf: keras.KerasTensor(leaf.shape, leaf.dtype), (arguments.args, arguments.kwargs)
+    )
+    with keras.StatelessScope(initialize_variables=False):
+        twin(*symbols[0], **symbols[1])
     return twin
 
 
@@ -49,6 +50,7 @@ def _copy(model: Any, layers: list[Any]) -> Any:
     memo: dict[int, Any] = {id(kept): kept for kept in (*model.variables, *sys.modules.values())}
     unbuilt = []
     for layer in layers:
+        memo |= {id(kept): kept for name in _OF_COMPILING if (kept := vars(layer).get(name)) is not None}
         whole = all(below.built for below in layer._flatten_layers())  # noqa: SLF001
         memo[id(layer)] = layer if whole else _shell(type(layer))
         if not whole:
@@ -65,7 +67,8 @@ def _shell(layer_class: Any) -> Any:
 
 
 @contextlib.contextmanager
-def _names_and_weights_forgotten() -> Iterator[None]:
+def names_and_weights_forgotten() -> Iterator[None]:
+    """Put back at the end what Keras notes of each object that is made, and the state of `random`."""
     # Keras numbers the names it gives, draws seeds from `random`, and fills, when it can, what has no values.
     from keras.src.backend.common import global_state
 

@@ -14,7 +14,7 @@ from torch.overrides import TorchFunctionMode
 from greenai_magic.flops.report import FlopReport
 from greenai_magic.flops.torch.counter import Counter
 from greenai_magic.flops.torch.engine import count
-from greenai_magic.flops.torch.plan import cost_of
+from greenai_magic.flops.torch.plan import cost_of, tensors_in
 
 _PLAIN = (
     int, float, complex, bool, str, type(None), torch.dtype, torch.device, torch.layout, torch.memory_format,
@@ -103,11 +103,12 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Called:
-    """How often a model makes a call, and how many operations each has."""
+    """How often a model makes a call, how many operations each has, and the bytes of its result."""
 
     call: Call
     times: int
     flops: int
+    made_bytes: int
 
 
 class Recorder(Counter):
@@ -118,10 +119,14 @@ class Recorder(Counter):
         self.whole: Call | None = None
         self._times: Multiset[Call] = Multiset()
         self._flops: Multiset[Call] = Multiset()
+        self._made_bytes: dict[Call, int] = {}
 
     def calls(self) -> tuple[Called, ...]:
         """Return all that was called."""
-        return tuple(Called(call, times, self._flops[call] // times) for call, times in self._times.items())
+        return tuple(
+            Called(call, times, self._flops[call] // times, self._made_bytes.get(call, 0))
+            for call, times in self._times.items()
+        )
 
     def note(self, call: Call) -> None:
         """Count one call."""
@@ -143,6 +148,8 @@ class Recorder(Counter):
             self.note(call)
         cost = cost_of(plan, func, args, named, out)
         self._flops[call] += cost.flops if cost else 0
+        if call not in self._made_bytes and not call.is_view:
+            self._made_bytes[call] = sum(made.numel() * made.element_size() for made in tensors_in(out))
         return out
 
 

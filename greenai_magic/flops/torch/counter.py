@@ -14,6 +14,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from greenai_magic.flops.formulas import Cost, Shape
 from greenai_magic.flops.report import Phase, Row, Uncounted
 from greenai_magic.flops.torch.fake import FAKE_KERNELS
+from greenai_magic.flops.torch.foreign import ForeignTensors
 from greenai_magic.flops.torch.memory import LiveBytes
 from greenai_magic.flops.torch.plan import (
     Plan,
@@ -34,7 +35,34 @@ class _Call(NamedTuple):
     bytes_moved: int
 
 
-class Counter(TorchDispatchMode):
+class PlannedMode(TorchDispatchMode):
+    """See every operator that PyTorch calls with the plan of how to count it, made once for each."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._plans: dict[Any, Plan] = {}
+
+    def __torch_dispatch__(
+        self, func: Any, types: Any, args: Sequence[Any] = (), kwargs: Mapping[str, Any] | None = None
+    ) -> Any:
+        """Take apart an operator that consists of others, and hand on any other one."""
+        named = dict(kwargs) if kwargs else {}
+        plan = self._plans.get(func)
+        if plan is None:
+            plan = self._plans[func] = plan_for(func)
+        if plan.way == "decompose":
+            with self:
+                out = func.decompose(*args, **named)
+            if out is not NotImplemented:
+                return out
+        return self.call(plan, func, args, named)
+
+    def call(self, plan: Plan, func: Any, args: Sequence[Any], kwargs: dict[str, Any]) -> Any:
+        """Call an operator and count it."""
+        raise NotImplementedError
+
+
+class Counter(PlannedMode):
     """Count what runs while the counter is entered.
 
     Attributes
@@ -45,6 +73,8 @@ class Counter(TorchDispatchMode):
         Let all through uncounted.
     memory : LiveBytes
         Bytes of the tensors that were made.
+    foreign : ForeignTensors or None
+        Keeps the contents of tensors that are none of the model's, before they are written over.
     output_shapes : dict of str to tuple of int
         Of each attached module's last call.
     """
@@ -56,10 +86,10 @@ class Counter(TorchDispatchMode):
         self.phase: Phase = "forward"
         self.muted = False
         self.memory = LiveBytes()
+        self.foreign: ForeignTensors | None = None
         self.output_shapes: dict[str, Shape] = {}
         self._inside: list[tuple[str, tuple[Shape, ...]]] = []
         self._recurrent: set[str] = set()
-        self._plans: dict[Any, Plan] = {}
         self._calls: dict[Any, _Call | None] = {}
         self._tally: defaultdict[tuple[str, Phase, Any], int] = defaultdict(int)
         self._unknown: dict[str, tuple[tuple[Shape, ...], Multiset[str]]] = {}
@@ -122,31 +152,23 @@ class Counter(TorchDispatchMode):
             for op, (shapes, calls) in self._unknown.items()
         )
 
-    def __torch_dispatch__(
-        self, func: Any, types: Any, args: Sequence[Any] = (), kwargs: Mapping[str, Any] | None = None
-    ) -> Any:
-        """Call the operator and count it."""
-        named = dict(kwargs) if kwargs else {}
-        plan = self._plans.get(func)
-        if plan is None:
-            plan = self._plans[func] = plan_for(func)
-        if plan.way == "decompose":
-            with self:
-                out = func.decompose(*args, **named)
-            if out is not NotImplemented:
-                return out
+    def call(self, plan: Plan, func: Any, args: Sequence[Any], kwargs: dict[str, Any]) -> Any:
+        """Call an operator and count it."""
         if not self.muted:
             place = self._place()
+        if self.foreign is not None:
+            self.foreign.keep(func, args, kwargs)
         stand_in = FAKE_KERNELS.get(func) if args and isinstance(args[0], FakeTensor) else None
-        out = stand_in(args) if stand_in else func(*args, **named)
+        out = stand_in(args) if stand_in else func(*args, **kwargs)
         if not self.muted:
-            self.memory.note(out, forward=place[1] == "forward")
+            if not getattr(func, "is_view", False):  # a view of what is not the model's makes nothing
+                self.memory.note(out, forward=place[1] == "forward")
             if plan.way != "view":
-                self._count(func, place, args, named, out)
+                self._count(plan, place, (func, args, kwargs), out)
         return out
 
-    def _count(self, func: Any, place: tuple[str, Phase], args: Any, kwargs: Any, out: Any) -> None:
-        plan = self._plans[func]
+    def _count(self, plan: Plan, place: tuple[str, Phase], call: tuple[Any, Any, Any], out: Any) -> None:
+        func, args, kwargs = call
         given = (*args, *kwargs.values())
         key = (func, signature(given), signature((out,)) if plan.result_varies else None)
         if key not in self._calls:

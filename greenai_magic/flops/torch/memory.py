@@ -38,6 +38,10 @@ class LiveBytes:
             storage = tensor.untyped_storage()
             self._known[storage._cdata] = storage
 
+    def knows(self, storage: Any) -> bool:
+        """Whether a storage was left out or noted, and still lives."""
+        return storage._cdata in self._known
+
     def note(self, out: Any, *, forward: bool) -> None:
         """Count the storages among an operator's results that are new."""
         for tensor in tensors_in(out):

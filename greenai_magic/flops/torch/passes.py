@@ -15,6 +15,7 @@ from greenai_magic.errors import FlopError
 from greenai_magic.flops.formulas import Shape
 from greenai_magic.flops.report import Phase
 from greenai_magic.flops.torch.counter import Counter
+from greenai_magic.flops.torch.foreign import ForeignTensors
 from greenai_magic.flops.torch.inputs import Inputs, rebatch, sequence_of
 from greenai_magic.flops.torch.twin import Twin
 
@@ -107,6 +108,7 @@ def run(
         If the model cannot be run so.
     """
     counter = job.counter()
+    foreign = counter.foreign = ForeignTensors(counter.memory.knows)
     try:
         model = twin.copy(job.model)
         prepare(model)
@@ -128,6 +130,8 @@ def run(
         raise
     except Exception as error:
         raise Failed(counter.phase, *counter.innermost(), error) from error
+    finally:
+        foreign.put_back()
     inputs = replace(job.inputs, args=given["args"], kwargs=given["kwargs"])
     return Pass(counter, model, inputs, tuple(notes))
 

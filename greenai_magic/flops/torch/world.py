@@ -18,7 +18,7 @@ def unchanged() -> Iterator[None]:
     with contextlib.ExitStack() as stack:
         stack.enter_context(torch.utils._python_dispatch._disable_current_modes())
         stack.enter_context(torch.inference_mode(mode=False))
-        for part in (_same_random_numbers, _switches, _quiet_log):
+        for part in (_same_random_numbers, _switches, quiet_log):
             stack.enter_context(part())
         yield
 
@@ -58,7 +58,7 @@ def _switches() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _quiet_log() -> Iterator[None]:
+def quiet_log() -> Iterator[None]:
     """Keep still: what cannot be followed by shapes is tried otherwise, and said in a sentence."""
     log = logging.getLogger("torch._subclasses.fake_tensor")
     level = log.level
