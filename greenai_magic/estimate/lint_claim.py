@@ -168,11 +168,12 @@ def check_claim(
 def check(claim: Claim) -> list[Finding]:
     """Return what does not follow in a claim; see :func:`check_claim`."""
     if claim.co2e_kg == 0:
-        return [*_of_energy(claim), _zero()]
+        return [*_of_energy(claim), zero()]
     return [*_of_energy(claim), *_of_co2e(claim), *_of_region(claim)]
 
 
-def _zero() -> Finding:
+def zero() -> Finding:
+    """Return the finding of a CO2e of 0."""
     return Finding(
         "market-zero",
         "0 kg CO2e for electricity that was used can only be a market-based figure, or one after offsets.",

@@ -9,7 +9,7 @@ from functools import cache, lru_cache
 
 from greenai_magic.estimate.hardware import DATA
 from greenai_magic.footprint.place import known_place, place_key, places_beginning
-from greenai_magic.footprint.place_names import codes_of, providers
+from greenai_magic.footprint.place_names import codes_of, country_of, providers
 
 CALCULATOR = "the ML CO2 Impact calculator"
 
@@ -92,7 +92,7 @@ def _region(name: str) -> Region | None:
     if not codes and len(key.split()) > 1:
         cloud = [code for code in places_beginning(key) if _is_cloud(code)][:_MOST_ROWS]
     if codes and not cloud:
-        return Region(name, (*_ours(codes), *_of_country(known_place(codes[0]).name)), cloud=False)
+        return Region(name, (*_ours(codes), *_of_country(codes[0])), cloud=False)
     rows = [factor for known, factor in _calculator() if _names(key, known)]
     factors = (*_ours(cloud), *rows[:_MOST_ROWS])
     return Region(name, factors, cloud=True) if factors else None
@@ -115,40 +115,37 @@ def _ours(codes: Iterable[str]) -> Iterator[Factor]:
         yield Factor(f"{code}, {place.vintage}", place.grid_intensity.value / 1000)
 
 
-def _of_country(name: str) -> Iterator[Factor]:
-    rows = {factor.kg_per_kwh: factor for factor in _countries().get(place_key(name), ())}
+def _of_country(code: str) -> Iterator[Factor]:
+    rows = {factor.kg_per_kwh: factor for factor in _countries().get(code, ())}
     yield from rows.values()
 
 
 @cache
 def _calculator() -> tuple[tuple[str, Factor], ...]:
-    return tuple(
-        (
-            place_key(f"{row['provider']} {row['region']}"),
-            Factor(f"{row['provider']}/{row['region']}, {CALCULATOR}", float(row["g_per_kwh"]) / 1000),
-        )
-        for row in _rows()
-    )
+    return tuple((place_key(factor.label.split(",")[0]), factor) for factor in _rows())
 
 
 @cache
 def _countries() -> dict[str, list[Factor]]:
+    """Return what the calculator has of each country, by its code, of the regions that our tables place."""
     found: dict[str, list[Factor]] = {}
-    for row in _rows():
-        factor = Factor(f"{row['country']}, {CALCULATOR}", float(row["g_per_kwh"]) / 1000)
-        found.setdefault(place_key(row["country"]), []).append(factor)
+    for factor in _rows():
+        code = factor.label.split(",")[0]
+        if codes_of(code):
+            found.setdefault(country_of(codes_of(code)[0]), []).append(factor)
     return found
 
 
 @cache
-def _rows() -> tuple[dict[str, str], ...]:
-    """Return the regions of the calculator that have a factor, by the providers' names here."""
+def _rows() -> tuple[Factor, ...]:
     with (DATA / "mlco2_regions.csv").open(newline="", encoding="utf-8") as lines:
         rows = [row for row in csv.DictReader(lines) if float(row["g_per_kwh"])]
-    for row in rows:
-        provider, _, region = row["code"].partition("/")
-        row |= {"provider": provider.replace("ovh", "ovhcloud"), "region": region or row["country"]}
-    return tuple(rows)
+    # Without a slash it is a provider that has one region only.
+    rows = [row for row in rows if "/" in row["code"]]
+    return tuple(
+        Factor(f"{row['code'].replace('ovh/', 'ovhcloud/')}, {CALCULATOR}", float(row["g_per_kwh"]) / 1000)
+        for row in rows
+    )
 
 
 def _apart(one: float, other: float) -> float:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from html import unescape
 
-from greenai_magic.estimate.lint_claim import Finding
+from greenai_magic.estimate.lint_claim import Finding, zero
 from greenai_magic.estimate.lint_figures import Figure, figures_in, label_unit, mass_unit, number_of, rounding
 from greenai_magic.estimate.lint_prose import read_all, shortened
 from greenai_magic.estimate.lint_text import Passage
@@ -108,6 +108,9 @@ def check_table(table: Table, around: tuple[Passage, ...]) -> Iterator[Finding]:
         for figure in row.of("co2e"):
             if figure.value > 0:
                 yield from _row(row, figure, around)
+        masses = [*row.of("co2e"), *row.of("aside co2e")]
+        if masses and not any(figure.value for figure in masses) and "negligible" not in row.text.casefold():
+            yield replace(zero(), quote=shortened(row.text), line=row.line)
     yield from _totals(upright)
 
 
