@@ -2,7 +2,7 @@
 
 from greenai_magic.estimate.aposteriori import estimate_aposteriori
 from greenai_magic.estimate.apriori import estimate_apriori
-from greenai_magic.estimate.lint import lint_card
+from greenai_magic.estimate.lint.card import lint_card
 from greenai_magic.estimate.reconcile import reconcile
 from greenai_magic.estimate.restate import restate
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from greenai_magic.errors import SettingError
-from greenai_magic.estimate.lint_claim import check_claim
+from greenai_magic.estimate.lint.claim import check_claim
 
 CASES = Path(__file__).parent / "cases"
 

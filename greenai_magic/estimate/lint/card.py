@@ -9,13 +9,13 @@ from pathlib import Path
 
 from greenai_magic.errors import ImportFileError
 from greenai_magic.estimate.importers.files import read_text
-from greenai_magic.estimate.lint_claim import Finding
-from greenai_magic.estimate.lint_figures import Figure, figures_in, rounding
-from greenai_magic.estimate.lint_prose import check_prose, read_all, shortened
-from greenai_magic.estimate.lint_sums import check_sums
-from greenai_magic.estimate.lint_tables import all_figures, check_table, tables_of
-from greenai_magic.estimate.lint_text import LONGEST_LINE, MOST_LINES, Passage, Section, joined, sections_of
-from greenai_magic.estimate.lint_words import check_digits, check_words
+from greenai_magic.estimate.lint.claim import Finding
+from greenai_magic.estimate.lint.figures import Figure, figures_in, rounding
+from greenai_magic.estimate.lint.prose import check_prose, read_all, shortened
+from greenai_magic.estimate.lint.sums import check_sums
+from greenai_magic.estimate.lint.tables import all_figures, check_table, tables_of
+from greenai_magic.estimate.lint.text import LONGEST_LINE, MOST_LINES, Passage, Section, joined, sections_of
+from greenai_magic.estimate.lint.words import check_digits, check_words
 
 LARGEST_TEXT = 5_000_000
 MOST_FINDINGS = 200

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
-from greenai_magic.estimate.lint_figures import Figure, figures_in, label_unit, mass_unit, number_of, rounding
+from greenai_magic.estimate.lint.figures import Figure, figures_in, label_unit, mass_unit, number_of, rounding
 
 LONGEST_LINE = 2000
 MOST_LINES = 20_000

@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 
-from greenai_magic.estimate.lint_claim import Finding
-from greenai_magic.estimate.lint_figures import number_of, significant_digits
-from greenai_magic.estimate.lint_prose import shortened
-from greenai_magic.estimate.lint_text import Passage
+from greenai_magic.estimate.lint.claim import Finding
+from greenai_magic.estimate.lint.figures import number_of, significant_digits
+from greenai_magic.estimate.lint.prose import shortened
+from greenai_magic.estimate.lint.text import Passage
 from greenai_magic.quantity import significant
 
 MOST_DIGITS = 3

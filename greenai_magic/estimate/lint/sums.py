@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from greenai_magic.estimate.lint_claim import Finding
-from greenai_magic.estimate.lint_prose import shortened
-from greenai_magic.estimate.lint_text import Passage, Section
+from greenai_magic.estimate.lint.claim import Finding
+from greenai_magic.estimate.lint.prose import shortened
+from greenai_magic.estimate.lint.text import Passage, Section
 from greenai_magic.quantity import significant
 
 _LEAST_PARTS = 2

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from greenai_magic.errors import SettingError
-from greenai_magic.estimate.lint_region import Region, known_region, others_like
+from greenai_magic.estimate.lint.region import Region, known_region, others_like
 from greenai_magic.quantity import significant
 
 LEAST_KG_PER_KWH = 0.01

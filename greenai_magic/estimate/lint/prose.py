@@ -6,10 +6,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from itertools import product
 
-from greenai_magic.estimate.lint_claim import TOLERANCE, Claim, Finding, check
-from greenai_magic.estimate.lint_figures import Figure, watts_of
-from greenai_magic.estimate.lint_region import known_region
-from greenai_magic.estimate.lint_text import Passage, Section, distinct, joined
+from greenai_magic.estimate.lint.claim import TOLERANCE, Claim, Finding, check
+from greenai_magic.estimate.lint.figures import Figure, watts_of
+from greenai_magic.estimate.lint.region import known_region
+from greenai_magic.estimate.lint.text import Passage, Section, distinct, joined
 
 SHOWN_LETTERS = 200
 

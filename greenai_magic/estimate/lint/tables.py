@@ -7,10 +7,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from html import unescape
 
-from greenai_magic.estimate.lint_claim import Finding, zero
-from greenai_magic.estimate.lint_figures import Figure, figures_in, label_unit, mass_unit, number_of, rounding
-from greenai_magic.estimate.lint_prose import read_all, shortened
-from greenai_magic.estimate.lint_text import Passage
+from greenai_magic.estimate.lint.claim import Finding, zero
+from greenai_magic.estimate.lint.figures import Figure, figures_in, label_unit, mass_unit, number_of, rounding
+from greenai_magic.estimate.lint.prose import read_all, shortened
+from greenai_magic.estimate.lint.text import Passage
 from greenai_magic.quantity import significant
 
 MOST_COLUMNS = 40

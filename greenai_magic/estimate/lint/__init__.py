@@ -1,0 +1,1 @@
+"""Published claims: whether their own figures follow from one another."""
