@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import statistics
 from functools import cache
 from typing import Literal
 
@@ -110,6 +109,9 @@ def _resource(column: str, country: str, unit: str, name: str, log_sd: float) ->
         row = rows[country]
         source = f"{row['source']}, {place_row(country)['name']}, {row['year']} ({row['licence']})"
         return Quantity(float(row[column]), unit, "declared", source, {cause: log_sd}, name=name)
+    # Some milliseconds to load, which most places never need.
+    import statistics
+
     row = next(iter(rows.values()))
     known = [float(row[column]) for row in rows.values()]
     cuts, value = statistics.quantiles(known, n=40, method="inclusive"), statistics.median(known)
