@@ -41,6 +41,7 @@ _SCALED = {
 } | {unit: (1.0, unit, _ALL) for unit in ("g CO2e", "g Sb eq", "g", "W", "L")}
 """How units are shown: their own size in the unit inside, their name, and the prefixes they take."""
 _TONNE_G = 1e6
+MEDIAN_OF_A_SUM = "where errors are independent, the median of a sum is above the sum of the medians"
 DUST = 1e-9
 """Below this part of a figure, a difference is rounding."""
 _TIMES = ((1e-9, "ns"), (1e-6, "µs"), (1e-3, "ms"), (1.0, "s"), (60.0, "min"), (3600.0, "h"))
@@ -70,6 +71,8 @@ class Quantity:
         How it was obtained, plain arithmetic with ``{0}``, ``{1}``... for the inputs.
     inputs : tuple of Quantity
         The named figures of ``formula``.
+    at_least : bool
+        Whether it is a total that leaves something out, which is shown with ``≥``; not passed on.
     """
 
     value: float
@@ -82,6 +85,7 @@ class Quantity:
     name: str = "value"
     formula: str = ""
     inputs: tuple[Quantity, ...] = ()
+    at_least: bool = False
 
     def __post_init__(self) -> None:
         figures = (self.value, self.below, self.above, *self.spread.values())
@@ -116,7 +120,8 @@ class Quantity:
     def __reduce__(self) -> tuple[object, tuple[object, ...]]:
         # A mapping proxy cannot be pickled or copied; the plain dict it shows can.
         parts = (self.value, self.unit, self.basis, self.source, dict(self.spread))
-        return type(self), (*parts, self.below, self.above, self.name, self.formula, self.inputs)
+        more = (self.below, self.above, self.name, self.formula, self.inputs, self.at_least)
+        return type(self), (*parts, *more)
 
     @property
     def log_sd(self) -> float:
@@ -159,6 +164,7 @@ class Quantity:
             "spread": dict(self.spread),
             "below": self.below,
             "above": self.above,
+            "at_least": self.at_least,
         }
         if explained:
             optional["formula"] = self.formula
@@ -195,7 +201,8 @@ def show(quantity: Quantity, *, digits: int | None = None) -> str:
     gap = " " if unit else ""
     if low == 0 < high:
         return f"< {significant(high / scale, digits)}{gap}{unit}"
-    text = f"{significant(quantity.value / scale, digits)}{gap}{unit}"
+    bound = "≥ " if quantity.at_least else ""
+    text = f"{bound}{significant(quantity.value / scale, digits)}{gap}{unit}"
     if low == high:
         return text
     return f"{text} ({significant(low / scale, digits)}–{significant(high / scale, digits)})"
@@ -232,6 +239,8 @@ def _explain(quantity: Quantity, *, depth: int) -> list[str]:
         valued = quantity.formula.format(*(f"{part.value:.9g}" for part in quantity.inputs))
         lines.append(f"{pad}  = {named}")
         lines.append(f"{pad}  = {valued} = {quantity.value:.9g} {quantity.unit}")
+        if quantity.formula.startswith("("):
+            lines.append(f"{pad}  last factor: {MEDIAN_OF_A_SUM}")
     else:
         lines.append(f"{pad}  = {quantity.value:.9g} {quantity.unit}".removesuffix(" 1"))
     told = "; ".join(dict.fromkeys(part.source for part in quantity.inputs if part.source))

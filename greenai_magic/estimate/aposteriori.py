@@ -3,26 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 from greenai_magic.arithmetic import product, quotient, total
 from greenai_magic.errors import SettingError
 from greenai_magic.estimate.compat import MEMORY_W_PER_GB
-from greenai_magic.estimate.hardware import Device, find_device
+from greenai_magic.estimate.hardware import Device
 from greenai_magic.estimate.inputs import (
     HOUR_S,
     Figure,
     declared,
     declared_load,
+    device_of,
+    equipment,
     how_many,
-    parts_of,
+    over,
     placed,
     rated_power,
+    remarks,
     rest_of_machine,
     usual_load,
 )
 from greenai_magic.estimate.modes import Job, Mode, as_that_tool
 from greenai_magic.estimate.project import flop_count
-from greenai_magic.footprint.embodied import Part, lines_of, parts_named
+from greenai_magic.footprint.embodied import Part, lines_of
 from greenai_magic.footprint.gsd import gsd
 from greenai_magic.footprint.impacts import Footprint, assess
 from greenai_magic.footprint.place import Place
@@ -45,7 +49,7 @@ def estimate_aposteriori(
     market_intensity_g_per_kwh: Figure | None = None,
     wue_l_per_kwh: Figure | None = None,
     embodied: bool = False,
-    hardware: str | Iterable[Part] = (),
+    hardware: str | Iterable[str | Part] = (),
     mode: Mode = "",
 ) -> Footprint:
     """Return the footprint of devices that ran for some hours: count x hours x power x load, in a place.
@@ -75,7 +79,7 @@ def estimate_aposteriori(
         Where the electricity came from.
     embodied : bool
         Whether the device's making is counted, with its share of a server.
-    hardware : str or iterable of Part
+    hardware : str or iterable of str or Part
         Equipment whose making is counted, as ``"laptop + monitor"``.
     mode : str
         ``"mlco2_compat"`` or ``"green_algorithms"`` for the digits of those tools, which look a device up in
@@ -93,7 +97,7 @@ def estimate_aposteriori(
     UnitError
         If a figure has the wrong unit, or operations are given as a rate.
     """
-    factors = {
+    factors: dict[str, Any] = {
         "pue": pue,
         "grid_intensity_g_per_kwh": grid_intensity_g_per_kwh,
         "market_intensity_g_per_kwh": market_intensity_g_per_kwh,
@@ -104,8 +108,10 @@ def estimate_aposteriori(
         region = place if isinstance(place, str) and grid_intensity_g_per_kwh is None else ""
         given = {"flops": flops is not None, "embodied": embodied, "hardware": hardware}
         unknown = [name for name, told in given.items() if told]
-        return as_that_tool(mode, job, placed(place, None, **factors), region=region, unknown=unknown)
-    found = find_device(device) if isinstance(device, str) else device
+        return as_that_tool(
+            mode, job, placed(place, None, known=False, **factors), region=region, unknown=unknown
+        )
+    found = device_of(device)
     where = placed(place, found, **factors)
     power, part = _power_and_load(found, power_w, load)
     each = declared(hours, "s", "duration", scale=HOUR_S)
@@ -117,25 +123,16 @@ def estimate_aposteriori(
     activity = {"device_time": device_time, "power": power, "load": part}
     if flops is not None:
         activity |= _rate(flop_count(flops), device_time)
-    parts = parts_named(hardware) if isinstance(hardware, str) else tuple(hardware)
-    if embodied and found is not None:
-        parts = (*parts, *parts_of(found, devices.value))
+    parts = equipment(hardware, found, devices.value, embodied=embodied)
+    duration = product((each, times), "s", name="duration")
     return assess(
         energy,
-        where,
-        lines_of(parts, product((each, times), "s", name="duration")),
+        over(where, duration),
+        lines_of(parts, duration),
         activity=activity,
         left_out=rest_of_machine(found, memory_gb),
-        notes=remarks(found),
+        notes=remarks(found, where),
     )
-
-
-def remarks(device: Device | None) -> tuple[str, ...]:
-    """Return what the reader should know of how a device was found."""
-    if device is None:
-        return ()
-    match = f"{device.matched_from!r} is read as {device.name}." if device.matched_from else ""
-    return tuple(filter(None, (match, device.hint)))
 
 
 def _power_and_load(

@@ -5,34 +5,37 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from greenai_magic.arithmetic import product, quotient
-from greenai_magic.errors import SettingError
-from greenai_magic.estimate.aposteriori import remarks
-from greenai_magic.estimate.hardware import Device, find_device
+from greenai_magic.errors import SettingError, UnitError
+from greenai_magic.estimate.hardware import Device
 from greenai_magic.estimate.inputs import (
     Figure,
     declared,
     declared_load,
+    device_of,
+    equipment,
     how_many,
-    parts_of,
+    over,
     placed,
     rated_power,
+    remarks,
     rest_of_machine,
 )
 from greenai_magic.estimate.project import flop_count
-from greenai_magic.footprint.embodied import Part, lines_of, parts_named
+from greenai_magic.flops.report import FlopReport
+from greenai_magic.footprint.embodied import Part, lines_of
 from greenai_magic.footprint.gsd import gsd
 from greenai_magic.footprint.impacts import Footprint, assess
 from greenai_magic.footprint.place import Place
-from greenai_magic.quantity import Quantity
+from greenai_magic.quantity import Quantity, show, significant
 
-NAIVE = 2.39
-"""How much more energy large trainings took than their operations at the device's peak and rated power.
-
-Geometric mean of 7 published trainings of 2020 to 2024; see ``gsd("energy from operations")``.
-"""
-TRAINING_LOAD = 0.746
-TRAINING_LOAD_LOG_SD = 0.293
-"""Power over rated power of four trainings (Patterson et al. 2021, arXiv:2104.10350, Table 4)."""
+UTILISATION = 0.33
+"""Achieved over peak rate: geometric mean of 12 large trainings published from 2020 to 2024."""
+COMPUTE_BOUND = 100.0
+"""FLOPs a byte above which accelerators of 2017 to 2024 compute longer than they wait for memory, roughly."""
+LEAST_FLOP_PER_S = 1e6
+"""No computer of the last forty years is slower: a prefix was forgotten."""
+TRAINING_LOAD = 0.744
+"""Power over rated power: geometric mean of four (Patterson et al. 2021, arXiv:2104.10350, Table 4)."""
 
 
 def estimate_apriori(
@@ -51,7 +54,7 @@ def estimate_apriori(
     market_intensity_g_per_kwh: Figure | None = None,
     wue_l_per_kwh: Figure | None = None,
     embodied: bool = False,
-    hardware: str | Iterable[Part] = (),
+    hardware: str | Iterable[str | Part] = (),
 ) -> Footprint:
     """Return the footprint of so many operations: over peak rate x utilisation, times power, in a place.
 
@@ -66,13 +69,12 @@ def estimate_apriori(
         peak.
     utilisation : float or Quantity, optional
         Achieved over peak rate. Left out where the rate is the device's peak, it is what large trainings
-        achieved for their energy, 1 / 2.39.
+        achieved, 0.33.
     power_w : float or Quantity, optional
         W that one device draws; left out, its rated power x ``load``.
     load : float or Quantity, optional
-        Part of the power that is drawn. Left out, 1 where ``power_w`` is given, and 0.746 (Patterson et
-        al. 2021) where the power is a rating; 1 too where neither ``flop_per_s`` nor ``utilisation`` is
-        given, since 1 / 2.39 holds the load.
+        Part of the power that is drawn. Left out, 1 where ``power_w`` is given, and 0.744 (Patterson et
+        al. 2021) where the power is a rating.
     precision : str, optional
         Whose peak: ``"bf16"``, ``"fp16"`` or ``"fp32"``. Left out, the fastest that the table has.
     count : float or Quantity
@@ -94,7 +96,7 @@ def estimate_apriori(
     """
     counted = flop_count(flops)
     work = counted if isinstance(counted, Quantity) else declared(counted, "FLOP", "operations")
-    found = find_device(device) if isinstance(device, str) else device
+    found = device_of(device)
     where = placed(
         place,
         found,
@@ -104,21 +106,31 @@ def estimate_apriori(
         wue_l_per_kwh=wue_l_per_kwh,
     )
     rate = _rate(found, flop_per_s, utilisation, precision)
-    power, part = _power(found, power_w, load, naive=flop_per_s is None and utilisation is None)
+    power, part = _power(found, power_w, load)
     time = quotient(work, rate, "s", name="device time")
-    parts = parts_named(hardware) if isinstance(hardware, str) else tuple(hardware)
     devices = how_many(count)
-    if embodied and found is not None:
-        parts = (*parts, *parts_of(found, devices.value))
+    parts = equipment(hardware, found, devices.value, embodied=embodied)
     each = quotient(time, devices, "s", name="duration")
     return assess(
         product((time, power, part), "J", name="device energy"),
-        where,
+        over(where, each),
         lines_of(parts, each),
         activity={"flops": work, "flop_per_s": rate, "device_time": time, "power": power, "load": part},
         left_out=rest_of_machine(found),
-        notes=remarks(found),
+        notes=(*remarks(found, where), *_memory_bound(flops, flop_per_s)),
     )
+
+
+def _memory_bound(flops: object, flop_per_s: Figure | None) -> tuple[str, ...]:
+    """Return why a model that moves much for what it computes takes longer than its operations at a peak."""
+    intensity = flops.arithmetic_intensity if isinstance(flops, FlopReport) else None
+    if flop_per_s is not None or intensity is None or intensity >= COMPUTE_BOUND:
+        return ()
+    note = (
+        f"{significant(intensity, 2)} FLOPs a byte: such a model waits for memory, which a peak leaves out, "
+        "so it takes longer and more than this: time it on the device."
+    )
+    return (note,)
 
 
 def _rate(
@@ -126,19 +138,27 @@ def _rate(
 ) -> Quantity:
     exact = gsd("energy counter").log_sd
     if flop_per_s is not None and utilisation is None:
-        return declared(flop_per_s, "FLOP/s", "achieved rate", log_sd=exact)
+        return _plausible(declared(flop_per_s, "FLOP/s", "achieved rate", log_sd=exact))
     peak = declared(flop_per_s, "FLOP/s", "peak rate") if flop_per_s is not None else _peak(device, precision)
     if utilisation is not None:
         used = declared(utilisation, "1", "utilisation", log_sd=exact)
     else:
-        error = gsd("energy from operations")
+        error = gsd("utilisation")
         used = Quantity(
-            1 / NAIVE, "1", "default", error.basis, {"utilisation": error.log_sd}, name="utilisation"
+            UTILISATION, "1", "default", error.basis, {"utilisation": error.log_sd}, name="utilisation"
         )
     if used.value > 1:
         msg = f"The utilisation cannot be {used.value:g}: it is achieved over peak rate, at most 1."
         raise SettingError(msg)
     return product((peak, used), "FLOP/s", name="achieved rate")
+
+
+def _plausible(rate: Quantity) -> Quantity:
+    """Return a declared rate, unless a prefix was forgotten."""
+    if rate.value < LEAST_FLOP_PER_S:
+        msg = f"A rate of {show(rate)} cannot be: give FLOP/s, 130e12 for 130 TFLOP/s."
+        raise UnitError(msg)
+    return rate
 
 
 def _peak(device: Device | None, precision: str | None) -> Quantity:
@@ -155,16 +175,15 @@ def _peak(device: Device | None, precision: str | None) -> Quantity:
     return peaks[precision] if precision else max(peaks.values(), key=float)
 
 
-def _power(
-    device: Device | None, power_w: Figure | None, load: Figure | None, *, naive: bool
-) -> tuple[Quantity, Quantity]:
-    # The error of a naive rate is that of the whole energy: the power's is in it.
-    exact = 0.0 if naive else gsd("energy counter").log_sd
+def _power(device: Device | None, power_w: Figure | None, load: Figure | None) -> tuple[Quantity, Quantity]:
+    exact = gsd("energy counter").log_sd
     if load is not None:
         part = declared_load(load, log_sd=exact)
-    elif power_w is None and not naive:
-        source = "four trainings of Patterson et al. 2021 (arXiv:2104.10350, Table 4)"
-        part = Quantity(TRAINING_LOAD, "1", "default", source, {"load": TRAINING_LOAD_LOG_SD}, name="load")
+    elif power_w is None:
+        error = gsd("load of a training")
+        part = Quantity(
+            TRAINING_LOAD, "1", "default", error.basis, {"load of a training": error.log_sd}, name="load"
+        )
     else:
         part = Quantity(1.0, "1", "declared", "the power is that drawn", name="load")
     if power_w is not None:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import itertools
 import math
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import replace
+from datetime import datetime, timezone
 from numbers import Real
 
 from greenai_magic.errors import SettingError, UnitError
-from greenai_magic.estimate.hardware import Device
-from greenai_magic.footprint.embodied import Part, part, part_like
+from greenai_magic.estimate.hardware import Device, find_device
+from greenai_magic.footprint.embodied import Part, part, part_like, parts_named
 from greenai_magic.footprint.gsd import gsd
-from greenai_magic.footprint.place import Place, data_centre_pue, find_place
+from greenai_magic.footprint.place import Place, data_centre_pue, find_place, known_place, old_factor_note
 from greenai_magic.quantity import Quantity
 
 Figure = float | Quantity
@@ -20,6 +23,9 @@ Figure = float | Quantity
 HOUR_S = 3600.0
 DECLARED = "declared by the user"
 GPUS_PER_SERVER = 8
+CPUS_PER_SERVER = 2
+SHOWN_LETTERS = 60
+DAY_S = 86400.0
 MOST_LOAD = 2.0
 """Larger values are taken for percent: with its host, a busy card draws a little more than its rating."""
 
@@ -48,7 +54,7 @@ def declared(figure: Figure, unit: str, name: str, *, log_sd: float = 0.0, scale
         return replace(figure, name=name)
     number = _number(figure)
     if not 0 < number * scale < math.inf:
-        shown = repr(figure) if number < math.inf else "so large"
+        shown = "so large" if number == math.inf else repr(figure)[:SHOWN_LETTERS]
         msg = f"The {name} cannot be {shown}: give a number above 0, or a Quantity in {unit}."
         raise UnitError(msg)
     # Two jobs that declare the same share its error; two that do not, do not.
@@ -86,20 +92,24 @@ def rest_of_machine(device: Device | None, memory_gb: float | None = None) -> tu
 
 
 def placed(
-    place: str | Place | None,
+    place: object,
     device: Device | None,
     *,
     pue: Figure | None,
     grid_intensity_g_per_kwh: Figure | None,
     market_intensity_g_per_kwh: Figure | None,
     wue_l_per_kwh: Figure | None,
+    known: bool = True,
 ) -> Place:
     """Return the place of an estimate; what is declared replaces what its tables say.
 
     A device that stands in data centres gets the PUE of one of which nothing is known, where neither the
-    user nor the place says more.
+    user nor the place says more. A name that no table knows is refused where it has to be ``known``.
     """
     given = (pue, grid_intensity_g_per_kwh, market_intensity_g_per_kwh, wue_l_per_kwh)
+    if not isinstance(place, str | Place | None):
+        msg = f'A place cannot be a {type(place).__name__}: give its name, such as "FRA".'
+        raise SettingError(msg)
     if isinstance(place, Place):
         if any(figure is not None for figure in given):
             msg = (
@@ -107,6 +117,9 @@ def placed(
             )
             raise SettingError(msg)
         return place
+    if known and isinstance(place, str) and place.strip():
+        # A job that has ended is in a place that its user knows: a wrong name is no reason to guess.
+        known_place(place)
     found = find_place(
         place,
         pue=pue,
@@ -117,6 +130,20 @@ def placed(
     if pue is None and device is not None and device.data_centre and not found.data_centre:
         return replace(found, pue=data_centre_pue(), data_centre=True)
     return found
+
+
+def over(place: Place, duration: Quantity) -> Place:
+    """Return the place with less error for the hour of the day, the longer a job goes on.
+
+    Days average out as independent draws do: an engineering choice.
+    """
+    days = max(1.0, duration.value / DAY_S)
+    grid = place.grid_intensity
+    spread = {
+        cause: log_sd / math.sqrt(days) if cause.startswith("hour of the day") else log_sd
+        for cause, log_sd in grid.spread.items()
+    }
+    return replace(place, grid_intensity=replace(grid, spread=spread))
 
 
 def rated_power(device: Device) -> Quantity:
@@ -142,14 +169,65 @@ def usual_load(device: Device) -> Quantity:
     return Quantity(0.49, "1", "default", error.basis, {f"load of {device.name}": error.log_sd}, name="load")
 
 
+def device_of(device: object) -> Device | None:
+    """Return the device of a name, or the device itself.
+
+    Raises
+    ------
+    SettingError
+        If it is neither, or no table knows the name.
+    """
+    if device is None or isinstance(device, Device):
+        return device
+    if not isinstance(device, str):
+        msg = f'A device cannot be a {type(device).__name__}: give its name, such as "A100 PCIe 40GB".'
+        raise SettingError(msg)
+    return find_device(device)
+
+
+def equipment(hardware: object, device: Device | None, count: float, *, embodied: bool) -> tuple[Part, ...]:
+    """Return the equipment whose making is counted: what was named, and the device's own where asked for.
+
+    Raises
+    ------
+    SettingError
+        If no table has it.
+    """
+    if not isinstance(hardware, Iterable):
+        msg = f'Hardware cannot be a {type(hardware).__name__}: name it, as in "laptop + monitor".'
+        raise SettingError(msg)
+    listed = (hardware,) if isinstance(hardware, str) else hardware
+    named = [[item] if isinstance(item, Part) else parts_named(str(item)) for item in listed if item != ""]
+    own = parts_of(device, count) if embodied and device is not None else ()
+    parts = (*itertools.chain.from_iterable(named), *own)
+    if twice := [name for name, times in Counter(piece.name for piece in parts).items() if times > 1]:
+        msg = f"The making of the {twice[0]} would be counted twice: leave out embodied or name it once."
+        raise SettingError(msg)
+    return parts
+
+
 def parts_of(device: Device, count: float) -> Iterable[Part]:
     """Return the equipment that devices of one kind stand for: with their share of a server, or a desktop."""
+    if device.kind == "cpu" and device.data_centre:
+        return [part("server", count=count, share=1 / CPUS_PER_SERVER)]
     if device.kind == "cpu":
-        return [part("server" if device.data_centre else "desktop", count=count)]
-    cards = part_like(device.name, count=count)
+        return [part("desktop", count=count)]
     if device.data_centre:
-        return [cards, part("gpu server", count=count, share=1 / GPUS_PER_SERVER)]
-    return [cards, part("desktop")]
+        return [
+            part_like(device.name, count=count),
+            part("gpu server", count=count, share=1 / GPUS_PER_SERVER),
+        ]
+    desktop = part("desktop")
+    return [replace(part_like(device.name, count=count), utilisation=desktop.utilisation), desktop]
+
+
+def remarks(device: Device | None, place: Place) -> tuple[str, ...]:
+    """Return what the reader should know of how a device was found, and of a factor that is old."""
+    old = old_factor_note(place, datetime.now(timezone.utc).date())
+    if device is None:
+        return (old,) if old else ()
+    match = f"{device.matched_from!r} is read as {device.name}." if device.matched_from else ""
+    return tuple(filter(None, (match, device.hint, old)))
 
 
 def _number(figure: object) -> float:

@@ -10,9 +10,10 @@ from __future__ import annotations
 
 import math
 import re
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal, DecimalException
 from numbers import Integral, Real
 from typing import Any
 
@@ -81,8 +82,9 @@ def flop_count(value: Any) -> int | Quantity:
 
 def _number(text: str, tens: int) -> int | float:
     try:
-        return int(Decimal(text.replace(",", "")).scaleb(tens))
-    except InvalidOperation:
+        number = Decimal(text.replace(",", "")).scaleb(tens)
+        return int(number) if number.adjusted() <= sys.float_info.max_10_exp else math.inf
+    except DecimalException:
         return math.nan
 
 

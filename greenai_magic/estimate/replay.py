@@ -31,10 +31,10 @@ REPLAY_LOG_SD = 0.16
 BETWEEN_CALLS = 2.0
 """Python between two calls takes up to so many times the shortest call, which is little else than calling: on
 the small models of the same benchmark (2026). A call that PyTorch makes by itself saves as much as one."""
-_ERRORS = {"cpu": (REPLAY_LOG_SD, "error as measured on 19 models, on one core (2026)")}
+_MEASURED = (REPLAY_LOG_SD, "error as measured on 19 models, on one core (2026)")
 _UNMEASURED = (
     math.log(2) / Z95,
-    "a factor of 2, an engineering choice: no error was measured on such a device",
+    "a factor of 2, an engineering choice: no error was measured on such a device, or on several threads",
 )
 """On a GPU every call is waited for, so that launches which overlap in the model count in full."""
 POWER_LOG_SD = 0.05
@@ -147,15 +147,18 @@ def replay(
             "give replay() more of budget_s or of memory_bytes, or measure a few real steps."
         )
         raise FlopError(msg)
-    duration = _duration(calls, seconds, left / done if left else 0.0, timing.device)
+    known = timing.device == "cpu" and torch.get_num_threads() == 1
+    duration = _duration(calls, seconds, left / done if left else 0.0, known=known)
     power = _power(timing.measurements)
     energy = product((power, duration), "J", name="energy of one pass")
     return Replay(duration, energy, power, _timed(calls, seconds), _not_timed(calls, seconds), report)
 
 
-def _duration(calls: Sequence[Called], seconds: Mapping[Call, float], left: float, device: str) -> Quantity:
+def _duration(
+    calls: Sequence[Called], seconds: Mapping[Call, float], left: float, *, known: bool
+) -> Quantity:
     """Return the sum over all calls; what was not timed takes as long for its work as the rest, or none."""
-    log_sd, why = _ERRORS.get(device, _UNMEASURED)
+    log_sd, why = _MEASURED if known else _UNMEASURED
     timed_s = sum(called.times * seconds[called.call] for called in calls if called.call in seconds)
     source = (
         f"{sum(called.times for called in calls)} calls of {len(calls)} operators, each timed here on random "

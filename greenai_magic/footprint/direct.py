@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import math
-
 from greenai_magic.errors import SettingError
+from greenai_magic.footprint.gsd import gsd
 from greenai_magic.footprint.impacts import UNITS, Line
 from greenai_magic.quantity import Quantity
 
@@ -15,8 +14,6 @@ REFRIGERANT_GWP = {"R-134a": 1530.0, "R-32": 771.0, "R-410A": 2255.5}
 """g CO2e per g over 100 years (IPCC AR6, 2021, chapter 7 supplement; R-410A is half R-32, half R-125)."""
 MOST = 1e12
 """Litres or kilograms; the world burns less in a year."""
-FUEL_LOG_SD = math.log(1.02)
-REFRIGERANT_LOG_SD = math.log(1.2)
 
 
 def burnt(litres: float, fuel: str = "diesel", *, share: float = 1.0) -> Line:
@@ -38,7 +35,7 @@ def burnt(litres: float, fuel: str = "diesel", *, share: float = 1.0) -> Line:
     """
     factor = _factor(FUEL_G_PER_L, fuel, "fuel")
     source = "declared litres; US EPA GHG Emission Factors Hub, 2024; CO2 alone"
-    return _line(litres, factor, share, fuel, source=source, log_sd=FUEL_LOG_SD)
+    return _line(litres, factor, share, fuel, source=source, log_sd=gsd("fuel").log_sd)
 
 
 def leaked(kilograms: float, refrigerant: str = "R-410A", *, share: float = 1.0) -> Line:
@@ -60,7 +57,9 @@ def leaked(kilograms: float, refrigerant: str = "R-410A", *, share: float = 1.0)
     """
     factor = _factor(REFRIGERANT_GWP, refrigerant, "refrigerant")
     source = "declared kilograms; global warming potential of IPCC AR6, 2021"
-    return _line(kilograms, 1000 * factor, share, refrigerant, source=source, log_sd=REFRIGERANT_LOG_SD)
+    return _line(
+        kilograms, 1000 * factor, share, refrigerant, source=source, log_sd=gsd("refrigerant").log_sd
+    )
 
 
 def _factor(table: dict[str, float], name: str, kind: str) -> float:

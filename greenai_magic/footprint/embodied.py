@@ -31,18 +31,10 @@ SHOWN_LETTERS = 60
 DECLARED = "declared by the user"
 DATA = Path(__file__).parent / "data"
 
+SERVER_USE = 0.85
+PERSONAL_USE = 0.2
+
 ALWAYS = Quantity(1.0, "1", "declared", "used all the time, by this run alone", name="share")
-SERVER_USE = Quantity(
-    0.85, "1", "default", "BLOOM's cluster, Luccioni 2022", {"use of the server": 0.1}, name="utilisation"
-)
-PERSONAL_USE = Quantity(
-    0.2,
-    "1",
-    "default",
-    "8 h a day, 220 days a year: an engineering choice",
-    {"hours of personal use": math.log(1.5)},
-    name="utilisation",
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,8 +79,8 @@ class Part:
 
     @property
     def label(self) -> str:
-        """How many of what."""
-        return f"{self.count:g} {self.name}"
+        """How many of what; a share of a piece is that part of one."""
+        return f"{self.count * self.share.value:g} {self.name}"
 
 
 def part(
@@ -125,7 +117,7 @@ def part(
         If no table has the equipment, or a figure cannot be.
     """
     row = _row(name)
-    use = PERSONAL_USE if row["kind"] == "personal" else SERVER_USE
+    use = _usual_use(personal=row["kind"] == "personal")
     if utilisation is not None:
         use = Quantity(_positive(utilisation, name), "1", "declared", DECLARED, name="utilisation")
     lifetime = Quantity(
@@ -216,13 +208,22 @@ def freight(mass_kg: float, distance_km: float, mode: str) -> Quantity:
     grams = _positive(mass_kg, "freight") * _positive(distance_km, "freight") * FREIGHT_G_PER_KG_KM[mode]
     source = "GPU calculator of ADEME and Hubblo, 2026"
     return Quantity(
-        grams, "g CO2e", "modelled", source, {f"freight by {mode}": math.log(1.5)}, name="transport"
+        grams, "g CO2e", "modelled", source, {f"freight by {mode}": gsd("freight").log_sd}, name="transport"
     )
 
 
 def with_transport(piece: Part, grams: Quantity) -> Part:
     """Return the equipment with the CO2e of its way here, in g a piece."""
     return replace(piece, impacts={**piece.impacts, ("transport", "gwp"): grams})
+
+
+def _usual_use(*, personal: bool) -> Quantity:
+    """Return the part of its life in which equipment is used, where nobody says."""
+    if personal:
+        error, what = gsd("use of personal machines"), "hours of personal use"
+        return Quantity(PERSONAL_USE, "1", "default", error.basis, {what: error.log_sd}, name="utilisation")
+    error, what = gsd("use of servers"), "use of the server"
+    return Quantity(SERVER_USE, "1", "default", error.basis, {what: error.log_sd}, name="utilisation")
 
 
 def _share_of(impact: Quantity, piece: Part, stage: str, duration: Quantity) -> Quantity:

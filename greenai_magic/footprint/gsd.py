@@ -41,25 +41,34 @@ GSDS: Mapping[str, Gsd] = MappingProxyType({
     "energy counter, short run": Gsd(
         1.15, "fewer than 10 averaging windows of a sensor (Yang 2024, arXiv 2312.02741); engineering choice"
     ),
-    "whole machine from components": Gsd(
-        1.20, "Gemini's energy is 58 % accelerator and 25 % host (Google 2025); engineering choice"
+    "energy of codecarbon": Gsd(
+        1.19, "up to 40 % off a wattmeter (arXiv 2509.22092, 2025), taken as the 95 % interval"
     ),
     "power at unknown load": Gsd(
         1.53, "GPUs draw 0.49 of their rated power, 11 training runs (Dodge 2022, arXiv 2206.05229)"
     ),
-    "energy from operations": Gsd(
-        1.78, "7 large trainings (published 2020 to 2024) used 2.39 times what their operations need at peak"
+    "utilisation": Gsd(
+        1.65,
+        "12 large trainings (published 2020 to 2024) reached 0.16 to 0.55 of their peak, a GSD of 1.45; "
+        "wider for smaller jobs: engineering choice",
+    ),
+    "load of a training": Gsd(
+        1.34, "4 trainings drew 0.54 to 1.10 of their rated power (Patterson 2021, arXiv 2104.10350, Table 4)"
     ),
     "pue given": Gsd(1.05, "declared, most often as the mean of a year; engineering choice"),
-    "pue unknown": Gsd(1.15, "1.1 in the largest centres, 1.56 on average (Uptime Institute 2024)"),
+    "pue unknown": Gsd(1.165, "1.1 in the largest centres, 1.56 on average (Uptime Institute 2024), up to 2"),
     "grid yearly": Gsd(1.10, "publishers of yearly factors of one basis (2024); engineering choice"),
-    "grid, basis unknown": Gsd(1.70, "France's factors in use (2019 to 2025) span 6.4 times"),
     "grid hour": Gsd(1.30, "hours of France around their yearly mean (2024); other grids differ"),
     "embodied": Gsd(
         1.73,
         "10.4, 16.7, 24.5 and 37.5 g CO2e per GPU-hour: BLOOM (Luccioni 2022), NVIDIA's declaration in "
         "EcoLogits' server, boaviztapi 2.5, EcoLogits 0.11 (2025)",
     ),
+    "use of servers": Gsd(1.10, "0.85 of BLOOM's cluster (Luccioni 2022); engineering choice"),
+    "use of personal machines": Gsd(1.50, "8 h a day, 220 days a year; engineering choice"),
+    "freight": Gsd(1.50, "one factor a mode (ADEME and Hubblo 2026); engineering choice"),
+    "fuel": Gsd(1.02, "carbon in a litre (US EPA 2024); engineering choice"),
+    "refrigerant": Gsd(1.20, "warming potentials over 100 years (IPCC AR6 2021); engineering choice"),
     "lifetime": Gsd(1.25, "servers are kept for 3 to 7 years; engineering choice"),
     "grid, year of age": Gsd(
         1.02, "added for each year that a factor is older than the newest (2024); engineering choice"

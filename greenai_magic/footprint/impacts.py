@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal, get_args
 
 from greenai_magic.arithmetic import product, total
@@ -114,9 +114,7 @@ class Footprint:
         return f"<Footprint in {self.place.name}: {figures}>"
 
     def __str__(self) -> str:
-        if not self.gwp_lines:
-            return "not assessed"
-        return f"≥ {self.gwp}" if self.not_assessed else str(self.gwp)
+        return str(self.gwp) if self.gwp_lines else "not assessed"
 
     @property
     def energy_it_j(self) -> Quantity | None:
@@ -138,7 +136,7 @@ class Footprint:
     @property
     def gwp(self) -> Quantity:
         """Global warming potential of the lines counted, location-based, in g CO2e."""
-        return _sum(self.gwp_lines, "CO2e")
+        return self._total(self.gwp_lines, "CO2e")
 
     def gwp_g(
         self, scope: int | str | None = None, basis: Literal["location", "market"] = "location"
@@ -165,7 +163,7 @@ class Footprint:
         market = any(line.scope == "2 market-based" for line in found)
         if not found or (basis == "market" and "2" in asked and not market):
             return None
-        return _sum(found, "CO2e" if basis == "location" else "CO2e, market-based")
+        return self._total(found, "CO2e" if basis == "location" else "CO2e, market-based")
 
     def water_l(self) -> Quantity | None:
         """Return the water on site and off site in L; None where neither was assessed."""
@@ -183,14 +181,27 @@ class Footprint:
             msg = f"No line can be of {criterion!r}: choose from {', '.join(UNITS)}."
             raise UnitError(msg)
         found = self._counted(criterion)
-        return _sum(found, "CO2e" if criterion == "gwp" else criterion) if found else None
+        return self._total(found, "CO2e" if criterion == "gwp" else criterion) if found else None
 
     def tornado(self) -> tuple[Bar, ...]:
         """Return what each cause of error alone does to the CO2e, the worst first: measure that next."""
         return tornado(line.quantity for line in self.gwp_lines)
 
     def compare(self, other: Footprint) -> Comparison:
-        """Return the other's CO2e over this one's, with the causes of error that both share cancelled."""
+        """Return the other's CO2e over this one's, with the causes of error that both share cancelled.
+
+        Raises
+        ------
+        BoundaryError
+            If the two count different things.
+        """
+        counted = [{(line.scope, line.stage) for line in footprint.gwp_lines} for footprint in (self, other)]
+        if counted[0] != counted[1]:
+            apart = ", ".join(sorted(f"scope {scope} {stage}" for scope, stage in counted[0] ^ counted[1]))
+            msg = (
+                f"Only one of the two footprints counts {apart}: compare what both count, or reconcile them."
+            )
+            raise BoundaryError(msg)
         return compare(*([line.quantity for line in f.gwp_lines] for f in (self, other)))
 
     def export(self) -> dict[str, Any]:
@@ -245,6 +256,10 @@ class Footprint:
             tuple(map(Contribution.from_dict, plain.get("contributions", ()))),
             tuple(plain.get("notes", ())),
         )
+
+    def _total(self, lines: Iterable[Line], name: str) -> Quantity:
+        """Return a sum of lines, as a lower bound where something was not assessed."""
+        return replace(_sum(lines, name), at_least=bool(self.not_assessed))
 
     def _counted(self, criterion: str, basis: str = "location", scopes: str = "123") -> tuple[Line, ...]:
         other = "2 market-based" if basis == "location" else "2 location-based"

@@ -17,16 +17,10 @@ US_EWIF_SOURCE = "mean of the USA, Li et al. 2023 (arXiv:2304.03271, Table 1), f
 
 def data_centre_pue() -> Quantity:
     """Return the PUE of a data centre of which nothing is known: 1.5, 95 % 1.1 to 2.0."""
-    return Quantity.between(
-        1.5,
-        1.1,
-        2.0,
-        "1",
-        cause="PUE of an unknown data centre",
-        basis="default",
-        source="a data centre whose PUE nobody declared: 1.1 to 2.0 in operators' reports of 2020 to 2025",
-        name="PUE",
-    )
+    error = gsd("pue unknown")
+    source = f"a data centre whose PUE nobody declared: {error.basis}"
+    spread = {"PUE of an unknown data centre": pue_log_sd(1.5, error.factor)}
+    return Quantity(1.5, "1", "default", source, spread, name="PUE")
 
 
 def desk_pue() -> Quantity:
@@ -108,7 +102,7 @@ def _resource(column: str, country: str, unit: str, name: str, log_sd: float) ->
     if country in rows:
         row = rows[country]
         source = f"{row['source']}, {place_row(country)['name']}, {row['year']} ({row['licence']})"
-        return Quantity(float(row[column]), unit, "declared", source, {cause: log_sd}, name=name)
+        return Quantity(float(row[column]), unit, "modelled", source, {cause: log_sd}, name=name)
     # Some milliseconds to load, which most places never need.
     import statistics
 

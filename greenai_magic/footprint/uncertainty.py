@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 DRAWS = 10_000
 SEED = 20
-RESOLUTION = "counter resolution"
+RESOLUTION = "counter resolution and uneven bounds"
 """The margins of figures, as a cause of its own."""
 ANEW = (" sampling",)
 """How causes end that the meter names alike in every run and that each run draws anew."""
@@ -94,7 +94,8 @@ class Comparison:
         percent = "over 99" if chance > 0.99 else f"{100 * chance:.0f}"
         shared = f"; in common: {', '.join(self.cancelled)}" if self.cancelled else ""
         odds = f"the {lower} is lower with a probability of {percent} %"
-        return f"{words}: second / first = {show(self.ratio)}, {odds}{shared}."
+        told = f"{words}: second / first = {show(self.ratio)}, {odds}{shared}."
+        return f"{told} What differs from run to run is not in it: repeat both."
 
 
 def draws(quantities: Iterable[Quantity], n: int = DRAWS, *, seed: int = SEED) -> NDArray[np.float64]:
@@ -240,7 +241,7 @@ def tornado_text(quantities: Iterable[Quantity]) -> str:
         )
     top = bars[0]
     then = show(total(settled(parts, top.cause)))
-    advice = "Run for longer" if top.cause == RESOLUTION else "Measure next"
+    advice = "Measure for longer" if top.cause == RESOLUTION else "Measure next"
     sentence = (
         f"{advice}: {top.cause} makes {100 * top.share:.0f} % of the uncertainty; "
         f"without it {show(now)} would be {then}."

@@ -44,7 +44,8 @@ def site_of(labels: Labels, settings: Settings) -> tuple[Site, tuple[str, ...]]:
     else:
         pue = settings.pue if labels.pue is None else labels.pue
         site = named_site(labels.place or settings.country, pue, hardware)
-    path = labels.intensity_csv or settings.intensity_csv
+    # The hours that are set are of the place that is set, and of no other.
+    path = labels.intensity_csv or (None if labels.place else settings.intensity_csv)
     if path is None:
         return site, ()
     try:

@@ -142,6 +142,11 @@ class Measuring:
         return self.run.footprint.gwp
 
     @property
+    def footprint(self) -> Footprint:
+        """All that was assessed, and the names of what was not."""
+        return self.run.footprint
+
+    @property
     def duration_s(self) -> Quantity:
         """Seconds."""
         return self.run.measurement.duration

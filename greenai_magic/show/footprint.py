@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from html import escape
@@ -12,7 +13,7 @@ from greenai_magic.footprint.contributions import contributions_text
 from greenai_magic.footprint.impacts import Footprint, Line
 from greenai_magic.footprint.left_out import ADPE, ADPF, E_WASTE, MARKET, OTHERS
 from greenai_magic.footprint.uncertainty import tornado_text
-from greenai_magic.quantity import Quantity, show
+from greenai_magic.quantity import MEDIAN_OF_A_SUM, Quantity, show
 from greenai_magic.show.rows import (
     BLOCK,
     CELL,
@@ -38,6 +39,8 @@ _CRITERIA = {"gwp": "CO2e", "adpe": "ADPe", "adpf": "ADPf"}
 """What is not called by its own name."""
 _MARKS = {"not assessed": "?", "not relevant": "–"}
 _MARKS_READ = "In the boundary, ? is not assessed, never zero, and – is not relevant."
+_TELLING = 0.01
+"""By what part a total may differ from the sum of its parts without a word."""
 _LEAST_SHARE = 0.005
 """Of the uncertainty: what has less is left out of the table."""
 _CAUSES = ("cause", "CO2e (95 % interval)", "part of the uncertainty")
@@ -207,7 +210,10 @@ def criterion_rows(footprint: Footprint) -> Iterator[Row]:
 
 def footprint_notes(footprint: Footprint) -> tuple[str, ...]:
     """Return what the reader of a footprint should know."""
-    return tuple(one_line(note) for note in (footprint.place.hint, *footprint.notes) if note)
+    parts = math.fsum(line.quantity.value for line in footprint.gwp_lines)
+    raised = parts and footprint.gwp.value / parts > 1 + _TELLING
+    sums = f"The CO2e is more than its parts: {MEDIAN_OF_A_SUM}." if raised else ""
+    return tuple(one_line(note) for note in (footprint.place.hint, *footprint.notes, sums) if note)
 
 
 def _bounded(name: str, quantity: Quantity | None, note: str, gaps: bool, state: str = "") -> Row:  # noqa: FBT001

@@ -19,7 +19,7 @@ def figure(quantity: Quantity) -> str:
     """
     text = str(quantity)
     rough = quantity.basis in ROUGH and quantity.low < quantity.high
-    return f"≈ {text}" if rough and not text.startswith("<") else text
+    return f"≈ {text}" if rough and not text.startswith(("<", "≥")) else text
 
 
 def at_least(figure: str) -> str:
@@ -29,7 +29,7 @@ def at_least(figure: str) -> str:
     """
     if figure.startswith("<"):
         return f"{figure} counted"
-    return f"≥ {figure.removeprefix('≈ ').replace('(', '(counted: ')}"
+    return f"≥ {figure.removeprefix('≈ ').removeprefix('≥ ').replace('(', '(counted: ')}"
 
 
 def score_figure(score: float) -> str:

@@ -128,7 +128,6 @@ def test_what_will_be_is_never_surer_with_worse_data(device):
     assert best < known(utilisation=None)
     assert known(power_w=None) < known(utilisation=None, power_w=None)
     assert known(utilisation=None) <= known(utilisation=None, power_w=None) * (1 + 1e-9)
-    assert known(utilisation=None, load=0.7) <= known(utilisation=None) * (1 + 1e-9)
     assert best < known(place=None)
     rate = {"utilisation": None, "flop_per_s": 1e14}
     assert known(**rate) < known(**rate, power_w=None)

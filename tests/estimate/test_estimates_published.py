@@ -1,14 +1,18 @@
 """Every published row that closes is reproduced by the estimators within the row's own tolerance."""
 
 import csv
+import math
+import statistics
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from greenai_magic.estimate import estimate_aposteriori, estimate_apriori
+from greenai_magic.estimate.apriori import TRAINING_LOAD, UTILISATION
 from greenai_magic.estimate.project import transformer_training_flops
 from greenai_magic.footprint.embodied import MONTH_S, Part, lines_of
+from greenai_magic.footprint.gsd import gsd
 from greenai_magic.footprint.impacts import assess
 from greenai_magic.footprint.place import find_place
 from greenai_magic.quantity import JOULES_PER_KWH, Quantity
@@ -206,14 +210,10 @@ def test_blooms_life_cycle_total():
     [
         ("sci/example", 1000, 4 * 365 * 24, 1, 1),
         ("scaleway/example", 850, 52_560, 100, 1000),
-        ("wu21-xlm/embodied", None, None, None, None),
     ],
 )
 def test_embodied_shares_of_a_life(case_id, kg, life_h, hours, scale):
     row = case("embodied", case_id)
-    if kg is None:
-        assert "chip-level" in row["note"], "a method of its own, of chips' areas, that is not offered"
-        return
     part = Part(
         "server",
         {("manufacture", "gwp"): declared(kg * 1000.0, "g CO2e")},
@@ -254,6 +254,20 @@ def test_published_cards_in_full_precision_and_in_the_digits_of_the_tool(row):
     if len(row["tool_ci_used_kg"]) <= len("0.00"):
         # The tool keeps two decimals of a region's factor; one card used a factor of its own.
         assert estimate_aposteriori(**job, mode="mlco2_compat").gwp_g().value / 1000 == published_kg
+
+
+def published(column, usable):
+    with (CASES / "apriori_flops.csv").open(encoding="utf-8", newline="") as lines:
+        return [math.log(float(row[column])) for row in csv.DictReader(lines) if row[column] and usable(row)]
+
+
+def test_what_is_taken_where_nobody_says_is_the_mean_of_what_was_published():
+    reached = published("mfu", lambda row: float(row["mfu"]) < 1 and "check" not in row["model"])
+    drawn = published("load_factor", lambda row: "Carbontracker" not in row["case_id"])
+    assert pytest.approx(math.exp(statistics.fmean(reached)), rel=0.01) == UTILISATION
+    assert pytest.approx(math.exp(statistics.fmean(drawn)), rel=0.01) == TRAINING_LOAD
+    assert gsd("load of a training").log_sd == pytest.approx(statistics.stdev(drawn), rel=0.01)
+    assert gsd("utilisation").log_sd >= statistics.stdev(reached)
 
 
 def test_trying_again_and_again_multiplies_strubells_lisa():

@@ -165,9 +165,9 @@ def test_what_a_device_leaves_out_of_its_machine_is_named(device, memory_gb, lef
 @pytest.mark.parametrize(
     ("device", "count", "parts"),
     [
-        (A100, 8, [(8, "A100 PCIe", 1), (8, "server for 8 GPUs without its GPUs", 1 / 8)]),
+        (A100, 8, [(8, "A100 PCIe", 1), (8, "server for 8 GPUs, without them", 1 / 8)]),
         ("RTX 4090", 1, [(1, "GPU of another kind", 1), (1, "desktop", 1)]),
-        ("Xeon E5-2683 v4", 2, [(2, "server", 1)]),
+        ("Xeon E5-2683 v4", 2, [(2, "server", 1 / 2)]),
         ("Core i7-10700K", 1, [(1, "desktop", 1)]),
     ],
 )
@@ -176,7 +176,46 @@ def test_the_equipment_that_a_device_stands_for(device, count, parts):
     assert [(part.count, part.name, part.share.value) for part in found] == parts
 
 
-@pytest.mark.parametrize("hardware", ["", "toaster", "9" * 5000 + " laptop"])
+@pytest.mark.parametrize("hardware", ["toaster", "9" * 5000 + " laptop"])
 def test_equipment_that_there_is_not_is_refused(hardware):
     with pytest.raises(GreenAIError):
         estimate_aposteriori(A100, hours=1, hardware=hardware)
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"device": 5}, {"place": 5}, {"hardware": 5}, {"hardware": [5]}, {"place": "Atlantis"}]
+)
+def test_what_is_of_no_use_is_one_sentence(wrong):
+    with pytest.raises(GreenAIError, match=r"^[^\n]{10,300}$"):
+        estimate_aposteriori(**({"power_w": 100, "hours": 1} | wrong))
+
+
+def test_a_list_of_names_is_equipment_too():
+    listed = estimate_aposteriori(power_w=10, hours=1, place="FRA", hardware=["laptop", "monitor"])
+    assert listed.gwp_g(3) == estimate_aposteriori(
+        power_w=10, hours=1, place="FRA", hardware="laptop + monitor"
+    ).gwp_g(3)
+
+
+def test_nothing_is_counted_twice():
+    with pytest.raises(GreenAIError, match="A100 SXM would be counted twice"):
+        estimate_aposteriori("A100 SXM", hours=1, place="FRA", embodied=True, hardware="A100 SXM")
+
+
+def test_days_average_out_and_years_more():
+    def hour_of_day(hours):
+        spread = estimate_aposteriori(power_w=10, hours=hours, place="FRA").gwp.spread
+        return next(log_sd for cause, log_sd in spread.items() if cause.startswith("hour of the day"))
+
+    assert hour_of_day(1) == hour_of_day(24)
+    assert hour_of_day(2400) == pytest.approx(hour_of_day(1) / 10)
+
+
+def test_an_old_factor_is_told():
+    assert any("2019" in note for note in estimate_aposteriori(power_w=10, hours=1).notes)
+    assert not estimate_aposteriori(power_w=10, hours=1, place="FRA").notes
+
+
+def test_a_card_on_a_desk_is_used_as_the_desk_is():
+    parts = {part.name: part for part in parts_of(find_device("GTX 1080 Ti"), 1)}
+    assert {part.utilisation.value for part in parts.values()} == {0.2}

@@ -391,7 +391,7 @@ def test_electricity_has_the_resources_that_are_published(code, kg_sb, mj):
     assert place.adpe.value == pytest.approx(1000 * kg_sb)
     assert place.adpf.value == pytest.approx(mj)
     assert (place.adpe.unit, place.adpf.unit) == ("g Sb eq/kWh", "MJ/kWh")
-    assert place.adpf.basis == "declared"
+    assert place.adpf.basis == "modelled"
     assert "ecologits 0.11.3" in place.adpf.source
     assert "MPL-2.0" in place.adpf.source
     assert "primary" not in f"{place.adpf.name} {place.adpf.source}".lower()
@@ -450,5 +450,5 @@ def test_a_factor_of_the_tables_says_its_year():
 def test_a_data_centre_of_which_nothing_is_known_has_a_wide_pue_above_one():
     pue = data_centre_pue()
     assert (pue.value, pue.unit, pue.basis) == (1.5, "1", "default")
-    assert pue.high / pue.low == pytest.approx(2.0 / 1.1)
+    assert pue.high / pue.low == pytest.approx(2.0 / 1.1, rel=0.002)
     assert pue.low > 1

@@ -206,7 +206,7 @@ def test_margins_are_a_cause_of_their_own():
         math.log1p((6 / Z95 / 10) ** 2) / (math.log1p((6 / Z95 / 10) ** 2) + 0.02**2)
     )
     assert tornado(settled([short], RESOLUTION))[0].share == 1
-    assert "Run for longer: counter resolution makes" in tornado_text([short])
+    assert "Measure for longer: counter resolution and uneven bounds makes" in tornado_text([short])
 
 
 def test_margins_of_several_figures_add_in_squares_as_they_are_drawn():
@@ -247,7 +247,7 @@ def test_making_hardware_does_not_blur_a_saving_of_energy_on_one_machine():
     assert 0.9 < result.ratio.low < result.ratio.high < 0.975
     assert str(result) == (
         f"The second is lower: second / first = {result.ratio}, the second is lower with a probability "
-        "of over 99 %; in common: PUE, energy, grid, making."
+        "of over 99 %; in common: PUE, energy, grid, making. What differs from run to run is not in it: repeat both."
     )
 
 

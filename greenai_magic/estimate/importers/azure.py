@@ -14,7 +14,8 @@ from typing import Any
 
 from greenai_magic.estimate.importers.files import StrPath, moment, number, read_json, read_rows, refuse
 from greenai_magic.estimate.importers.imported import Imported
-from greenai_magic.estimate.importers.mlflow import GPUS_ALONE, SENSOR_GSD
+from greenai_magic.estimate.importers.mlflow import GPUS_ALONE
+from greenai_magic.footprint.gsd import gsd
 from greenai_magic.quantity import Quantity
 
 METRIC = "GpuEnergyJoules"
@@ -57,7 +58,7 @@ def from_azure(path: StrPath) -> list[Imported]:
     times = sorted({interval.at for interval in intervals if interval.at}, key=datetime.timestamp)
     if not times:
         notes.append("Its times cannot be read, so start and duration are not known.")
-    spread = {"power sensor of the GPUs": math.log(SENSOR_GSD)}
+    spread = {"power sensor of the GPUs": gsd("energy counter").log_sd}
     energy = Quantity(math.fsum(known), "J", "measured", source, spread, name="energy of the GPUs")
     return [
         Imported(

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable
 from pathlib import Path
 
 from greenai_magic.arithmetic import ratio
 from greenai_magic.estimate.importers.files import Row, StrPath, earlier, moment, read_rows, without
 from greenai_magic.estimate.importers.imported import Imported, energy_of, said
-from greenai_magic.quantity import Z95, Quantity
+from greenai_magic.footprint.gsd import gsd
+from greenai_magic.quantity import Quantity
 
 NEEDED = ("duration", "emissions", "energy_consumed")
-ENERGY_SPREAD = {"energy as codecarbon counts it": math.log(1.4) / Z95}
-"""Up to 40 % off a wattmeter in the comparison of arXiv 2509.22092 (2025), taken as the 95 % interval."""
 _COUNTRIES_OF_REGIONS = ("USA", "CAN")
 
 
@@ -60,7 +58,7 @@ def _imported(rows: list[Row], file: str) -> Imported:
         row.needed("energy_consumed"),
         source,
         name="energy with PUE, as codecarbon says",
-        spread=ENERGY_SPREAD,
+        spread={"energy as codecarbon counts it": gsd("energy of codecarbon").log_sd},
     )
     notes = list[str]()
     declared = row.number("pue", least=1.0)

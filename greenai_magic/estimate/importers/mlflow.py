@@ -23,13 +23,11 @@ from greenai_magic.estimate.importers.files import (
     without,
 )
 from greenai_magic.estimate.importers.imported import Imported
+from greenai_magic.footprint.gsd import gsd
 from greenai_magic.quantity import Quantity
 
 GAP_INTERVALS = 3
 """A longer silence is no measurement: nobody knows what the device did."""
-SENSOR_GSD = 1.05
-"""Of a power sensor; NVIDIA states ±5 %."""
-FEW_SAMPLES_GSD = 1.15
 FEW_SAMPLES = 10
 """Below so many, the power between two samples is a guess too."""
 GPUS_ALONE = "GPUs alone: processor, memory and the rest of the machine are not in it."
@@ -122,8 +120,8 @@ def _energy(gpu: str, samples: Series, source: str) -> Quantity:
     energy_j = math.fsum(
         (later - time_s) * (w + next_w) / 2 for (time_s, w), (later, next_w) in pairwise(samples)
     )
-    gsd = SENSOR_GSD if len(samples) >= FEW_SAMPLES else FEW_SAMPLES_GSD
-    spread = {"power sensor of the GPUs": math.log(gsd)}
+    error = gsd("energy counter" if len(samples) >= FEW_SAMPLES else "energy counter, short run")
+    spread = {"power sensor of the GPUs": error.log_sd}
     return Quantity(energy_j, "J", "measured", source, spread, name=f"energy of {gpu}")
 
 
