@@ -62,7 +62,7 @@ def published(code: str, kind: Literal["pue", "wue"]) -> Quantity | None:
     region = clouds().get(code, {})
     own = bool(region.get(kind))
     row = region if own else provider
-    value, cause = float(row[kind]), f"{name} {code}" if own else f"{name} of {provider['name']}"
+    value, cause = float(row[kind]), f"{name} {code}"
     below = above = 0.0
     if row[f"{kind}_low"]:
         low, high = float(row[f"{kind}_low"]), float(row[f"{kind}_high"])

@@ -2,37 +2,25 @@ from __future__ import annotations
 
 import math
 import re
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from greenai_magic.estimate.importers import Imported, restated
+from greenai_magic.errors import SettingError
+from greenai_magic.estimate.importers import Imported, assessed, restated
+from greenai_magic.footprint.impacts import assess
+from greenai_magic.footprint.place import Place, known_place
 from greenai_magic.quantity import Quantity
 
 KWH = 3.6e6
 
 
-@dataclass(frozen=True)
-class Ours:
-    """A footprint of electricity alone, from its three factors."""
-
-    kwh: float
-    pue: float
-    g_per_kwh: float
-
-    @property
-    def energy_it_j(self):
-        return Quantity(self.kwh * KWH, "J")
-
-    @property
-    def energy_j(self):
-        return Quantity(self.kwh * self.pue * KWH, "J")
-
-    def gwp_g(self, scope=None, basis="location"):
-        assert (scope, basis) == (2, "location")
-        return Quantity(self.kwh * self.pue * self.g_per_kwh, "g CO2e")
+def ours(kwh, pue, g_per_kwh):
+    """Return a footprint of electricity from its three factors."""
+    place = Place("there", "there", Quantity(g_per_kwh, "g CO2e/kWh"), Quantity(pue, "1"))
+    return assess(Quantity(kwh * KWH, "J"), place)
 
 
 def theirs(kwh, pue, g_per_kwh):
@@ -55,7 +43,7 @@ def ratios(text):
 
 
 def test_one_run_with_another_intensity_and_pue():
-    text = restated(theirs(10, 1.0, 56.04), Ours(10, 1.5, 41.44))
+    text = restated(theirs(10, 1.0, 56.04), ours(10, 1.5, 41.44))
     assert (
         "codecarbon 3.3.2, emissions.csv says 560 g CO2e; ours of its electricity is 622 g CO2e, x1.11"
         in text
@@ -69,7 +57,7 @@ sizes = st.floats(0.01, 1e4)
 
 @given(sizes, st.floats(1, 3), sizes, sizes, st.floats(1, 3), sizes)
 def test_the_causes_multiply_to_the_difference(kwh, pue, g_per_kwh, our_kwh, our_pue, our_g_per_kwh):
-    whole, *causes = ratios(restated(theirs(kwh, pue, g_per_kwh), Ours(our_kwh, our_pue, our_g_per_kwh)))
+    whole, *causes = ratios(restated(theirs(kwh, pue, g_per_kwh), ours(our_kwh, our_pue, our_g_per_kwh)))
     assert len(causes) == 3
     # Each is shown to three digits.
     assert math.prod(causes) == pytest.approx(whole, rel=0.025)
@@ -89,6 +77,21 @@ def test_the_causes_multiply_to_the_difference(kwh, pue, g_per_kwh, our_kwh, our
     ],
 )
 def test_what_the_tool_left_out_is_said_and_no_ratio_invented(lost, said):
-    text = restated(replace(theirs(10, 1.0, 56.04), **lost), Ours(10, 1.5, 41.44))
+    text = restated(replace(theirs(10, 1.0, 56.04), **lost), ours(10, 1.5, 41.44))
     assert said in text
     assert ratios(text) == []
+
+
+def test_the_energy_stays_and_the_co2e_is_ours():
+    found = theirs(10, 1.2, 56.04)
+    footprint = assessed(found)
+    assert footprint.energy_it == found.energy_it
+    assert footprint.place.code == "FRA"
+    assert footprint.place.pue.value == 1.2
+    assert footprint.gwp_g(2).value == pytest.approx(10 * 1.2 * 41.44)
+    assert assessed(found, known_place("POL")).gwp_g(2).value == pytest.approx(10 * 588.6)
+
+
+def test_without_energy_there_is_nothing_to_assess():
+    with pytest.raises(SettingError, match="nothing to assess"):
+        assessed(replace(theirs(10, 1.2, 56.04), energy_it=None))

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Literal, Protocol
+from dataclasses import replace
 
+from greenai_magic.errors import SettingError
 from greenai_magic.estimate.importers.imported import Imported
+from greenai_magic.footprint.impacts import Footprint, assess
+from greenai_magic.footprint.place import Place, find_place
 from greenai_magic.quantity import JOULES_PER_KWH, Quantity, show, significant
 
 _DIGITS = 3
@@ -12,24 +15,29 @@ _SAME = 1e-9
 """Ratios closer to 1 than this are rounding."""
 
 
-class OurFootprint(Protocol):
-    """What is needed of a footprint to compare it."""
+def assessed(imported: Imported, place: Place | None = None) -> Footprint:
+    """Return our footprint of the energy that another tool found, which stays as it is.
 
-    @property
-    def energy_it_j(self) -> Quantity | float:
-        """Energy of the devices in J."""
+    Parameters
+    ----------
+    imported : Imported
+        What the tool said.
+    place : Place, optional
+        With the factors to use; left out, that of the tool's own place, with the tool's own PUE.
 
-    @property
-    def energy_j(self) -> Quantity | float:
-        """Energy with the building's share in J."""
+    Raises
+    ------
+    SettingError
+        If the tool tells no energy of the devices.
+    """
+    if imported.energy_it is None:
+        msg = f"{imported.source} tells no energy of the devices, so there is nothing to assess."
+        raise SettingError(msg)
+    where = place or find_place(imported.place_name or None, pue=imported.pue)
+    return assess(imported.energy_it, where, notes=imported.notes)
 
-    def gwp_g(
-        self, scope: int | None = None, basis: Literal["location", "market"] = "location"
-    ) -> Quantity | float:
-        """Return g CO2e of a scope."""
 
-
-def restated(imported: Imported, footprint: OurFootprint) -> str:
+def restated(imported: Imported, footprint: Footprint) -> str:
     """Return what the tool said, what we say of the same electricity, and the causes of the difference.
 
     ours / theirs = (energy of devices) x (PUE) x (intensity), each the ratio of our figure to the tool's;
@@ -40,7 +48,7 @@ def restated(imported: Imported, footprint: OurFootprint) -> str:
     ----------
     imported : Imported
         What the tool said.
-    footprint : OurFootprint
+    footprint : Footprint
         Ours of the same run; electricity alone is compared, so its scope 2, location-based.
 
     Returns
@@ -49,6 +57,8 @@ def restated(imported: Imported, footprint: OurFootprint) -> str:
         Sentences; where the tool left out what a ratio needs, they say so and give no ratio.
     """
     theirs, ours = imported.co2e, footprint.gwp_g(2, "location")
+    if ours is None or footprint.energy_it_j is None or footprint.energy_j is None:
+        return f"{imported.source}: our footprint counts no electricity to set beside it."
     told = f"ours of its electricity is {_shown(ours)}"
     if theirs is None:
         return f"{imported.source} says no CO2e; {told}."
@@ -56,7 +66,7 @@ def restated(imported: Imported, footprint: OurFootprint) -> str:
     energy, energy_it = imported.energy, imported.energy_it
     if energy is None or energy_it is None:
         return f"{opening}. It tells no energy with PUE, so the difference cannot be split into causes."
-    our_it_j, our_j, our_g = _value(footprint.energy_it_j), _value(footprint.energy_j), _value(ours)
+    our_it_j, our_j, our_g = footprint.energy_it_j.value, footprint.energy_j.value, ours.value
     if min(energy.value, energy_it.value, theirs.value, our_it_j, our_g) <= 0:
         return f"{opening}. One of the two has no energy or no CO2e, so there is no ratio to split."
     pue, our_pue = energy.value / energy_it.value, our_j / our_it_j
@@ -70,12 +80,8 @@ def restated(imported: Imported, footprint: OurFootprint) -> str:
     )
 
 
-def _value(figure: Quantity | float) -> float:
-    return figure.value if isinstance(figure, Quantity) else figure
-
-
-def _shown(figure: Quantity | float) -> str:
-    return show(figure if isinstance(figure, Quantity) else Quantity(figure, "g CO2e"), digits=_DIGITS)
+def _shown(figure: Quantity) -> str:
+    return show(replace(figure, at_least=False), digits=_DIGITS)
 
 
 def _ratio(number: float) -> str:
