@@ -62,7 +62,7 @@ def main() -> None:
 def _found(model: str, options: argparse.Namespace) -> Found:
     found: Found = {}
     for python, tools in (
-        # Nobody trains on meta, and few on a processor what has to be large.
+        # The large one is too much for a real backward pass here, and there is none on meta.
         (sys.executable, [*AT_HOME, *(TRAINED if model in ZOO else ())]),
         (options.peers_python, [*PEERS]),
         *((python, [peer]) for python, peer in zip(_apart(options), APART, strict=True)),
