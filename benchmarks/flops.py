@@ -8,24 +8,31 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Sequence
 from typing import Any
 
 import report
-from flops_tools import AT_HOME, COUNTERS, FORWARD, OURS
+from flops_tools import APART, AT_HOME, FORWARD, OURS, PEERS, TRAINED
 from flops_zoo import ALL, HUGE, LARGE, ZOO
 
 Found = dict[str, dict[str, Any]]
-PEERS = ("fvcore", "thop", "ptflops", "torchinfo", "calflops")
-COUNTING = [name for name in COUNTERS if name != FORWARD]
+TOOLS = [*AT_HOME, *PEERS, *APART]
+COUNTING = [name for name in TOOLS if name != FORWARD]
 _HALF_A_DIGIT = 0.0005
+_NO_BACKWARD = (
+    "FlopCounterMode counts what a real forward and backward pass dispatches. The other tools cannot count a "
+    "backward pass: calflops and DeepSpeed take it for twice the forward pass, the rest give no figure."
+)
 
 
 def main() -> None:
     """Run all and keep the results; those of some models only are printed."""
     options = _options()
     about = report.machine(
-        options.peers_python, ("greenai-magic", "torch", "transformers", "torchvision"), PEERS
+        options.peers_python, ("greenai-magic", "torch", "transformers", "torchvision"), [*PEERS]
     )
+    for python, peer in zip(_apart(options), APART, strict=True):
+        about["versions"] |= report.machine(python, (), (peer,))["versions"]
     found: dict[str, Found] = {}
     for model in options.models or ALL:
         print(model, file=sys.stderr)
@@ -35,9 +42,12 @@ def main() -> None:
     zoo = {model: found[model] for model in ZOO if model in found}
     sections |= {
         "Multiply-adds, as a part of the true ones": _ratios(zoo),
-        "First count in a process (s)": _figures(zoo, "first_s", COUNTERS),
-        "Counts after the first (s)": _figures(zoo, "again_s", COUNTERS),
-        "Extra memory at the peak of the first count (MB)": _figures(zoo, "extra_mb", COUNTERS),
+        "The same of forward and backward": _trained(zoo),
+        "First count in a process (s)": _figures(zoo, "first_s", TOOLS),
+        "Counts after the first (s)": _figures(zoo, "again_s", TOOLS),
+        "Extra memory at the peak of the first count (MB)": _figures(zoo, "extra_mb", TOOLS),
+        "First count of forward and backward (s)": _figures(zoo, "first_s", TRAINED),
+        "Extra memory at its peak (MB)": _figures(zoo, "extra_mb", TRAINED),
     }
     for model in (LARGE, *HUGE):
         if model in found:
@@ -52,8 +62,10 @@ def main() -> None:
 def _found(model: str, options: argparse.Namespace) -> Found:
     found: Found = {}
     for python, tools in (
-        (sys.executable, [*AT_HOME]),
-        (options.peers_python, [name for name in COUNTERS if name not in AT_HOME]),
+        # The large one is too much for a real backward pass here, and there is none on meta.
+        (sys.executable, [*AT_HOME, *(TRAINED if model in ZOO else ())]),
+        (options.peers_python, [*PEERS]),
+        *((python, [peer]) for python, peer in zip(_apart(options), APART, strict=True)),
     ):
         arguments = (model, "--tools", ",".join(tools), "--limit", options.limit)
         longest_s = options.limit * (len(tools) + 1)
@@ -63,33 +75,47 @@ def _found(model: str, options: argparse.Namespace) -> Found:
     return found
 
 
-def _exact(model: str, of_tool: dict[str, Any]) -> bool:
-    return of_tool.get("macs") == ALL[model].macs
+def _apart(options: argparse.Namespace) -> tuple[str, str]:
+    return options.ultralytics_python, options.deepspeed_python
 
 
-def _ratio(model: str, of_tool: dict[str, Any]) -> str:
+def _exact(truth: int, of_tool: dict[str, Any]) -> bool:
+    return of_tool.get("macs") == truth
+
+
+def _ratio(truth: int, of_tool: dict[str, Any]) -> str:
     if "error" in of_tool:
         return "fails"
-    if _exact(model, of_tool):
+    if _exact(truth, of_tool):
         return "**exact**"
-    ratio = of_tool["macs"] / ALL[model].macs
+    ratio = of_tool["macs"] / truth
     # Never as if it were exact.
     return f"{ratio:.4f}" if f"{ratio:.3f}" == "1.000" else f"{ratio:.3f}"
 
 
 def _ratios(zoo: dict[str, Found]) -> str:
-    rows = [
-        (model, f"{ALL[model].macs:,}", *(_ratio(model, found[name]) for name in COUNTING))
-        for model, found in zoo.items()
+    return _held_against({model: ALL[model].macs for model in zoo}, zoo, COUNTING)
+
+
+def _trained(zoo: dict[str, Found]) -> str:
+    counting = [name for name, counter in TRAINED.items() if not name.startswith(FORWARD)]
+    held = _held_against({model: ALL[model].trained_macs for model in zoo}, zoo, counting)
+    return f"{held}\n\n{_NO_BACKWARD}"
+
+
+def _held_against(truths: dict[str, int], zoo: dict[str, Found], tools: Sequence[str]) -> str:
+    rows: list[tuple[object, ...]] = [
+        (model, f"{truth:,}", *(_ratio(truth, zoo[model][name]) for name in tools))
+        for model, truth in truths.items()
     ]
-    counts = [sum(_exact(model, found[name]) for model, found in zoo.items()) for name in COUNTING]
-    near = [sum(_near(model, found[name]) for model, found in zoo.items()) for name in COUNTING]
-    rows += [(f"exact, of {len(zoo)}", "", *counts), (f"within 1 %, of {len(zoo)}", "", *near)]
-    return report.table(("", "truth", *COUNTING), rows)
+    for caption, holds in (("exact", _exact), ("within 1 %", _near)):
+        counts = [sum(holds(truth, zoo[model][name]) for model, truth in truths.items()) for name in tools]
+        rows.append((f"{caption}, of {len(zoo)}", "", *counts))
+    return report.table(("", "truth", *tools), rows)
 
 
-def _near(model: str, of_tool: dict[str, Any]) -> bool:
-    return "error" not in of_tool and abs(of_tool["macs"] / ALL[model].macs - 1) <= 0.01
+def _near(truth: int, of_tool: dict[str, Any]) -> bool:
+    return "error" not in of_tool and abs(of_tool["macs"] / truth - 1) <= 0.01
 
 
 def _figures(zoo: dict[str, Found], key: str, tools: Any) -> str:
@@ -100,7 +126,7 @@ def _figures(zoo: dict[str, Found], key: str, tools: Any) -> str:
 def _in_full(model: str, found: Found) -> str:
     rows = []
     for name, of_tool in found.items():
-        told = "–" if name == FORWARD and "error" not in of_tool else _ratio(model, of_tool)
+        told = "–" if name == FORWARD and "error" not in of_tool else _ratio(ALL[model].macs, of_tool)
         figures = (of_tool.get(key, "–") for key in ("first_s", "again_s", "extra_mb"))
         rows.append((name, told, *figures))
     header = ("", "of the true multiply-adds", "first count (s)", "next counts (s)", "extra memory (MB)")
@@ -119,15 +145,16 @@ def _reasons(found: dict[str, Found]) -> str:
 
 def _targets(found: dict[str, Found]) -> str:
     ours = {model: tools[OURS] for model, tools in found.items()}
-    exact = sum(_exact(model, ours[model]) for model in ZOO)
+    exact = sum(_exact(ALL[model].macs, ours[model]) for model in ZOO)
+    trained = sum(_exact(ALL[model].trained_macs, found[model][next(iter(TRAINED))]) for model in ZOO)
     large, biggest = found[LARGE], ours["Llama 405B"]
     faster = (
         _times(f"{LARGE}: first count of {peer} / ours", 20, large[peer], large[OURS])
-        for peer in ("fvcore", "thop")
+        for peer in ("fvcore", "thop", "ultralytics-thop")
     )
     on_meta = (
-        (f"{model} on meta", "exact", _ratio(model, ours[model]).strip("*"), _exact(model, ours[model]))
-        for model in HUGE
+        (f"{model} on meta", "exact", _ratio(truth, ours[model]).strip("*"), _exact(truth, ours[model]))
+        for model, truth in ((model, ALL[model].macs) for model in HUGE)
     )
     published = [(model.macs, model.published_gmacs) for model in ZOO.values() if model.published_gmacs]
     alike = sum(abs(macs / 1e9 - gmacs) <= _HALF_A_DIGIT for macs, gmacs in published)
@@ -139,6 +166,12 @@ def _targets(found: dict[str, Found]) -> str:
             alike == len(published),
         ),
         ("exact on the zoo", f"{len(ZOO)} of {len(ZOO)}", f"{exact} of {len(ZOO)}", exact == len(ZOO)),
+        (
+            "exact on the zoo, backward too",
+            f"{len(ZOO)} of {len(ZOO)}",
+            f"{trained} of {len(ZOO)}",
+            trained == len(ZOO),
+        ),
         _at_most(f"{LARGE}: first count / forward pass", 1 / 3, large[OURS], large[FORWARD]),
         *faster,
         *on_meta,
@@ -174,6 +207,8 @@ def _below(what: str, limit: float, ours: dict[str, Any], key: str) -> Target:
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--peers-python", default=sys.executable, help="interpreter that has the peers")
+    parser.add_argument("--ultralytics-python", default=sys.executable, help="that has ultralytics-thop")
+    parser.add_argument("--deepspeed-python", default=sys.executable, help="that has deepspeed")
     parser.add_argument("--limit", type=float, default=180, help="seconds that a tool may take for a model")
     parser.add_argument("--models", nargs="*", choices=tuple(ALL), help="only these; by default, all")
     return parser.parse_args()

@@ -12,6 +12,7 @@ import select
 import signal
 import time
 import warnings
+from importlib.metadata import packages_distributions
 from pathlib import Path
 from typing import Any
 
@@ -38,13 +39,21 @@ def main() -> None:
         model.eval()
         for name in options.tools.split(","):
             try:
-                importlib.import_module(flops_tools.COUNTERS[name].module)
+                _load(flops_tools.COUNTERS[name])
             except Exception as error:  # noqa: BLE001 whatever a tool stumbles over stands in the table
                 found[name] = {"error": _sentence(error)}
                 continue
             gc.collect()
             found[name] = _in_a_fork(name, model, inputs, options.limit)
     options.out.write_text(json.dumps(found))
+
+
+def _load(counter: flops_tools.Counter) -> None:
+    importlib.import_module(counter.module)
+    owners = packages_distributions().get(counter.module, [])
+    if counter.package and counter.package not in owners:
+        msg = f"{counter.module} is of {', '.join(owners)}"
+        raise ImportError(msg)
 
 
 def _in_a_fork(name: str, model: nn.Module, inputs: flops_tools.Inputs, limit_s: float) -> dict[str, Any]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import torch
@@ -44,26 +45,28 @@ def _tensors(value: Any) -> Iterator[torch.Tensor]:
             yield from _tensors(item)
 
 
-def _ours(model: nn.Module, inputs: Inputs) -> int:
+def _ours(model: nn.Module, inputs: Inputs, *, backward: bool = False) -> int:
     from greenai_magic.flops import count_flops
 
-    report = count_flops(model, dict(inputs))
+    report = count_flops(model, dict(inputs), backward=backward)
     if report.uncounted:
         msg = f"not counted: {', '.join(item.op for item in report.uncounted)}"
         raise RuntimeError(msg)
     return report.macs
 
 
-def _forward(model: nn.Module, inputs: Inputs) -> None:
-    with torch.no_grad():
-        model(**inputs)
+def _run(model: nn.Module, inputs: Inputs, *, backward: bool = False) -> None:
+    with torch.set_grad_enabled(backward):
+        outputs = [tensor for tensor in _tensors(model(**inputs)) if tensor.requires_grad]
+    if backward:
+        torch.autograd.backward(outputs, [torch.ones_like(output) for output in outputs])
 
 
-def _torch_counter(model: nn.Module, inputs: Inputs) -> float:
+def _torch_counter(model: nn.Module, inputs: Inputs, *, backward: bool = False) -> float:
     from torch.utils.flop_counter import FlopCounterMode
 
-    with torch.no_grad(), FlopCounterMode(display=False) as counter:
-        model(**inputs)
+    with FlopCounterMode(display=False) as counter:
+        _run(model, inputs, backward=backward)
     return counter.get_total_flops() / 2
 
 
@@ -115,25 +118,46 @@ def _calflops(model: nn.Module, inputs: Inputs) -> float:
     ]
 
 
+def _deepspeed(model: nn.Module, inputs: Inputs) -> float:
+    from deepspeed.profiling.flops_profiler import get_model_profile
+
+    in_order = ordered(model, inputs)
+    given = {"kwargs": dict(inputs)} if in_order is None else {"args": list(in_order)}
+    _, macs, _ = get_model_profile(model, **given, print_profile=False, as_string=False, warm_up=0)
+    return macs
+
+
 @dataclass(frozen=True)
 class Counter:
-    """How to count with one tool, and the module to import beforehand."""
+    """How to count with one tool, the module to import beforehand, and whose that must be if two have it."""
 
     module: str
-    count: Callable[[nn.Module, Inputs], float | None]
+    count: Callable[..., float | None]
+    package: str | None = None
 
 
 OURS, FORWARD = "greenai_magic", "plain forward"
 AT_HOME = {
     OURS: Counter("greenai_magic.flops.torch.engine", _ours),
-    FORWARD: Counter("torch", _forward),
+    FORWARD: Counter("torch", _run),
     "FlopCounterMode": Counter("torch.utils.flop_counter", _torch_counter),
 }
 """What our own interpreter has; the rest are the peers."""
-COUNTERS = AT_HOME | {
+TRAINED = {
+    f"{name} with backward": replace(counter, count=partial(counter.count, backward=True))
+    for name, counter in AT_HOME.items()
+}
+PEERS = {
     "fvcore": Counter("fvcore.nn", _fvcore),
-    "thop": Counter("thop", _thop),
+    "thop": Counter("thop", _thop, "thop"),
     "ptflops": Counter("ptflops", _ptflops),
     "torchinfo": Counter("torchinfo", _torchinfo),
     "calflops": Counter("calflops", _calflops),
 }
+"""By the name that pip knows."""
+APART = {
+    "ultralytics-thop": Counter("thop", _thop, "ultralytics-thop"),
+    "deepspeed": Counter("deepspeed.profiling.flops_profiler", _deepspeed),
+}
+"""Peers in interpreters of their own: the one takes thop's name; installing the other may fail."""
+COUNTERS = AT_HOME | PEERS | APART | TRAINED

@@ -1,7 +1,8 @@
 """Models at their usual sizes with random weights, their inputs, and their multiply-adds reckoned by hand.
 
 Convention: products, convolutions, attention and recurrence; padding counts, and every query meets every
-key. torchvision publishes the figures of its models to three decimals in the same convention, in billions.
+key. Fused attention makes its scores again in the backward pass, half of its forward pass more. torchvision
+publishes the figures of its models to three decimals in the same convention, in billions.
 """
 
 from __future__ import annotations
@@ -20,11 +21,22 @@ Built = tuple[nn.Module, dict[str, torch.Tensor]]
 
 @dataclass(frozen=True)
 class Specimen:
-    """A model with its inputs by name, what a forward pass costs, and what torchvision says of it."""
+    """A model with its inputs by name, what a forward pass costs, and what torchvision says of it.
+
+    The backward pass makes two products of each of the forward pass, but for gradients that are ``unwanted``
+    (of what the model is given, mostly) and for work that is done ``again``.
+    """
 
     build: Callable[[], Built]
     macs: int
     published_gmacs: float | None = None
+    unwanted: int = 0
+    again: int = 0
+
+    @property
+    def trained_macs(self) -> int:
+        """Forward and backward."""
+        return 3 * self.macs - self.unwanted + self.again
 
 
 def conv(positions: int, inputs: int, outputs: int, taps: int, groups: int = 1) -> int:
@@ -139,6 +151,9 @@ def attended(queries: int, keys: int, width: int) -> int:
     return 2 * queries * keys * width
 
 
+FUSED = {"eager": 0, "sdpa": 1}
+
+
 def _vision(name: str, side: int = 224, batch: int = 1) -> Callable[[], Built]:
     def build() -> Built:
         from torchvision.models import get_model_builder
@@ -156,7 +171,8 @@ def bert(attention: str) -> Specimen:
 
         return BertModel(BertConfig(attn_implementation=attention)), _ids(30522)
 
-    return Specimen(build, 12 * layer(128, 768, 3072) + 768**2)
+    macs = 12 * layer(128, 768, 3072) + 768**2
+    return Specimen(build, macs, again=FUSED[attention] * 12 * attended(128, 128, 768) // 2)
 
 
 def gpt2(attention: str) -> Specimen:
@@ -167,7 +183,8 @@ def gpt2(attention: str) -> Specimen:
 
         return GPT2LMHeadModel(GPT2Config(attn_implementation=attention, use_cache=False)), _ids(50257)
 
-    return Specimen(build, 12 * layer(128, 768, 3072) + 128 * 768 * 50257)
+    macs = 12 * layer(128, 768, 3072) + 128 * 768 * 50257
+    return Specimen(build, macs, again=FUSED[attention] * 12 * attended(128, 128, 768) // 2)
 
 
 @dataclass(frozen=True)
@@ -204,9 +221,10 @@ class Decoder:
             return MixtralForCausalLM(config), _ids(self.words, self.length)
         return LlamaForCausalLM(LlamaConfig(**shape, **options)), _ids(self.words, self.length)
 
-    def specimen(self, **options: Any) -> Specimen:
+    def specimen(self, attention: str) -> Specimen:
         """Return it with random weights."""
-        return Specimen(lambda: self.build(**options), self.macs())
+        again = FUSED[attention] * self.layers * attended(self.length, self.length, self.width) // 2
+        return Specimen(lambda: self.build(attn_implementation=attention), self.macs(), again=again)
 
     def huge(self) -> Specimen:
         """Return it on ``meta``, in half precision."""
@@ -230,7 +248,10 @@ def t5() -> Specimen:
         ids = _ids(words, length) | {"decoder_input_ids": torch.randint(words, (1, made))}
         return T5ForConditionalGeneration(config), ids
 
-    return Specimen(build, 6 * _two_stacks(length, made, width, wide) + made * width * words)
+    # No fused kernel gives the gradient of a learned bias, which only attention across has not.
+    across = 6 * attended(made, length, width)
+    macs = 6 * _two_stacks(length, made, width, wide) + made * width * words
+    return Specimen(build, macs, again=across // 2)
 
 
 def whisper() -> Specimen:
@@ -248,8 +269,13 @@ def whisper() -> Specimen:
         sound = torch.randn(1, bins, frames)
         return WhisperForConditionalGeneration(config), {"input_features": sound, "decoder_input_ids": ids}
 
-    stem = conv(frames, bins, width, 3) + conv(frames // 2, width, width, 3)
-    return Specimen(build, stem + 4 * _two_stacks(frames // 2, made, width, wide) + made * width * words)
+    first, length = conv(frames, bins, width, 3), frames // 2
+    macs = first + conv(length, width, width, 3) + made * width * words
+    macs += 4 * _two_stacks(length, made, width, wide)
+    fused = 4 * (
+        attended(length, length, width) + attended(made, made, width) + attended(made, length, width)
+    )
+    return Specimen(build, macs, unwanted=first, again=fused // 2)
 
 
 def _two_stacks(length: int, made: int, width: int, wide: int) -> int:
@@ -258,7 +284,9 @@ def _two_stacks(length: int, made: int, width: int, wide: int) -> int:
     return layer(length, width, wide) + layer(made, width, wide) + across
 
 
-def recurrent(kind: type[nn.RNNBase], gates: int, inputs: int, state: int, layers: int) -> Specimen:
+def recurrent(
+    kind: type[nn.RNNBase], gates: int, inputs: int, state: int, layers: int, *, unwanted: int = 0
+) -> Specimen:
     """Both directions, 100 steps."""
     deeper = (layers - 1) * (2 * state + state)
     macs = 2 * 100 * gates * state * (inputs + state + deeper)
@@ -267,7 +295,7 @@ def recurrent(kind: type[nn.RNNBase], gates: int, inputs: int, state: int, layer
         model = kind(inputs, state, num_layers=layers, bidirectional=True, batch_first=True)
         return model, {"input": torch.randn(1, 100, inputs)}
 
-    return Specimen(build, macs)
+    return Specimen(build, macs, unwanted=unwanted)
 
 
 class Functional(nn.Module):
@@ -294,8 +322,16 @@ def functional() -> Specimen:
     """Make a net of functions only, on 256 positions."""
     first = conv(256, 16, 64, 9, 2)
     bilinear = 256 * 16 * (64 * 32 + 32)
-    rest = 256 * 64 * 64 + attended(256, 256, 64) + 256 * 64 * 32 + bilinear + 256 * 16 * 10 + 256 * 10
-    return Specimen(lambda: (Functional(), {"x": torch.randn(1, 16, 16, 16)}), first + rest)
+    vector = 256 * 10
+    macs = first + 256 * 64 * 64 + attended(256, 256, 64) + 256 * 64 * 32 + bilinear + 256 * 16 * 10 + vector
+    # Each of its three gradients is two products as well; that of a matrix in mv sums nothing.
+    gradients = 256 * (3 * 16 * 64 * 32 + 64 * 32 + 16 * 64 + 16 * 32)
+    return Specimen(
+        lambda: (Functional(), {"x": torch.randn(1, 16, 16, 16)}),
+        macs,
+        unwanted=first + vector,
+        again=gradients - 2 * bilinear,
+    )
 
 
 def _ids(words: int, length: int = 128) -> dict[str, torch.Tensor]:
@@ -306,24 +342,27 @@ LLAMA = Decoder(512, 1408, 8, 8, 4, 8000, 128)
 MIXTRAL = Decoder(256, 512, 4, 8, 4, 4000, 64, experts=8)
 
 ZOO = {
-    "ResNet-50": Specimen(_vision("resnet50"), resnet50(), 4.089),
-    "VGG16": Specimen(_vision("vgg16"), vgg16(), 15.47),
-    "MobileNetV2": Specimen(_vision("mobilenet_v2"), mobilenet_v2(), 0.301),
-    "EfficientNet-B0": Specimen(_vision("efficientnet_b0"), efficientnet_b0(), 0.386),
-    "ConvNeXt-T": Specimen(_vision("convnext_tiny"), convnext_tiny(), 4.456),
-    "ViT-B/16": Specimen(_vision("vit_b_16"), vit_b_16(), 17.564),
-    "Swin-T": Specimen(_vision("swin_t"), swin_t(), 4.491),
+    "ResNet-50": Specimen(_vision("resnet50"), resnet50(), 4.089, conv(112**2, 3, 64, 49)),
+    "VGG16": Specimen(_vision("vgg16"), vgg16(), 15.47, conv(224**2, 3, 64, 9)),
+    "MobileNetV2": Specimen(_vision("mobilenet_v2"), mobilenet_v2(), 0.301, conv(112**2, 3, 32, 9)),
+    "EfficientNet-B0": Specimen(_vision("efficientnet_b0"), efficientnet_b0(), 0.386, conv(112**2, 3, 32, 9)),
+    "ConvNeXt-T": Specimen(_vision("convnext_tiny"), convnext_tiny(), 4.456, conv(56**2, 3, 96, 16)),
+    "ViT-B/16": Specimen(
+        _vision("vit_b_16"), vit_b_16(), 17.564, conv(14**2, 3, 768, 256), 12 * attended(197, 197, 768) // 2
+    ),
+    "Swin-T": Specimen(_vision("swin_t"), swin_t(), 4.491, conv(56**2, 3, 96, 16)),
     "BERT, sdpa": bert("sdpa"),
     "BERT, eager": bert("eager"),
     "GPT-2, sdpa": gpt2("sdpa"),
     "GPT-2, eager": gpt2("eager"),
-    "Llama, sdpa": LLAMA.specimen(attn_implementation="sdpa"),
-    "Llama, eager": LLAMA.specimen(attn_implementation="eager"),
+    "Llama, sdpa": LLAMA.specimen("sdpa"),
+    "Llama, eager": LLAMA.specimen("eager"),
     "T5": t5(),
     "Whisper": whisper(),
-    "Mixtral": MIXTRAL.specimen(),
+    "Mixtral": MIXTRAL.specimen("sdpa"),
     "LSTM": recurrent(nn.LSTM, 4, 128, 256, 2),
-    "GRU": recurrent(nn.GRU, 3, 64, 128, 1),
+    # oneDNN's LSTM gives every gradient; step by step, input and first state want none.
+    "GRU": recurrent(nn.GRU, 3, 64, 128, 1, unwanted=2 * 3 * 128 * (100 * 64 + 128)),
     "functional": functional(),
 }
 LARGE = "ResNet-50, 8x3x800x800"
