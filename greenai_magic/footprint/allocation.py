@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 from greenai_magic.errors import SettingError
 from greenai_magic.footprint.embodied import LIFE_MONTHS
-from greenai_magic.footprint.tables import month_of, read, refuse, rows_of, summed
+from greenai_magic.footprint.tables import is_blank, month_of, read, refuse, rows_of, summed
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -352,16 +352,12 @@ def view(clients: pd.DataFrame, by: str | Sequence[str]) -> pd.DataFrame:
         msg = f"A view adds up embodied_g by other columns, not by {', '.join(columns) or 'none'}: name some."
         raise SettingError(msg)
     table = read(clients, "client emissions", others=columns, figures=["embodied_g"], flags=["lower_bound"])
-    blank = {column: table[column].isna() | table[column].map(_is_blank) for column in columns}
+    blank = {column: table[column].isna() | table[column].map(is_blank) for column in columns}
     tags = {
         column: table[column].astype(object).mask(missing, UNTAGGED) if missing.any() else table[column]
         for column, missing in blank.items()
     }
     return summed(table.assign(**tags), columns)
-
-
-def _is_blank(tag: object) -> bool:
-    return isinstance(tag, str) and not tag.strip()
 
 
 def _bought(procurement: pd.DataFrame, factors: pd.DataFrame) -> pd.DataFrame:

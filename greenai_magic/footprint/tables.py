@@ -105,6 +105,11 @@ def _periods(table: pd.DataFrame, name: str, column: str) -> Any:
     return pd.Series(pd.PeriodIndex(text.str[:7], freq="M")[codes], index=table.index)
 
 
+def is_blank(tag: object) -> bool:
+    """Return whether a tag is a text that says nothing."""
+    return isinstance(tag, str) and not tag.strip()
+
+
 def refuse(table: pd.DataFrame, wrong: Any, name: str, fault: str, shown: Sequence[str] = ()) -> None:
     """Raise an error that names the first wrong row by its label in the index, and the cells to be shown."""
     import numpy as np
