@@ -111,7 +111,7 @@ def estimate_aposteriori(
         return as_that_tool(
             mode, job, placed(place, None, known=False, **factors), region=region, unknown=unknown
         )
-    found = device_of(device)
+    found = device_of(device, needed=power_w is None or embodied)
     where = placed(place, found, **factors)
     power, part = _power_and_load(found, power_w, load)
     each = declared(hours, "s", "duration", scale=HOUR_S)

@@ -96,7 +96,7 @@ def estimate_apriori(
     """
     counted = flop_count(flops)
     work = counted if isinstance(counted, Quantity) else declared(counted, "FLOP", "operations")
-    found = device_of(device)
+    found = device_of(device, needed=power_w is None or flop_per_s is None or embodied)
     where = placed(
         place,
         found,

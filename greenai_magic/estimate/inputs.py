@@ -10,7 +10,7 @@ from dataclasses import replace
 from datetime import datetime, timezone
 from numbers import Real
 
-from greenai_magic.errors import SettingError, UnitError
+from greenai_magic.errors import DeviceError, SettingError, UnitError
 from greenai_magic.estimate.hardware import Device, find_device
 from greenai_magic.footprint.embodied import Part, part, part_like, parts_named
 from greenai_magic.footprint.gsd import gsd
@@ -169,8 +169,10 @@ def usual_load(device: Device) -> Quantity:
     return Quantity(0.49, "1", "default", error.basis, {f"load of {device.name}": error.log_sd}, name="load")
 
 
-def device_of(device: object) -> Device | None:
+def device_of(device: object, *, needed: bool = True) -> Device | None:
     """Return the device of a name, or the device itself.
+
+    Where no figure of it is ``needed``, a name that is of several devices, or of none, will do.
 
     Raises
     ------
@@ -182,7 +184,13 @@ def device_of(device: object) -> Device | None:
     if not isinstance(device, str):
         msg = f'A device cannot be a {type(device).__name__}: give its name, such as "A100 PCIe 40GB".'
         raise SettingError(msg)
-    return find_device(device)
+    try:
+        return find_device(device)
+    except DeviceError:
+        if needed:
+            raise
+        hint = "The device's name is of no single one that is known, but its figures are given."
+        return Device(device[:SHOWN_LETTERS], "gpu", None, hint=hint)
 
 
 def equipment(hardware: object, device: Device | None, count: float, *, embodied: bool) -> tuple[Part, ...]:

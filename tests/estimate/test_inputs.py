@@ -6,7 +6,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from greenai_magic.errors import GreenAIError, SettingError, UnitError
+from greenai_magic.errors import DeviceError, GreenAIError, SettingError, UnitError
 from greenai_magic.estimate import estimate_aposteriori, estimate_apriori
 from greenai_magic.estimate.hardware import find_device
 from greenai_magic.estimate.inputs import declared, declared_load, parts_of, rest_of_machine
@@ -219,3 +219,16 @@ def test_an_old_factor_is_told():
 def test_a_card_on_a_desk_is_used_as_the_desk_is():
     parts = {part.name: part for part in parts_of(find_device("GTX 1080 Ti"), 1)}
     assert {part.utilisation.value for part in parts.values()} == {0.2}
+
+
+def test_a_name_that_fits_several_devices_will_do_where_nothing_depends_on_it():
+    given = {"hours": 1, "place": "FRA", "power_w": 330}
+    assert estimate_aposteriori("V100", **given).gwp == estimate_aposteriori(**given).gwp
+    assert "no single one" in " ".join(estimate_aposteriori("V100", **given).notes)
+    for needed in ({"power_w": None}, {"embodied": True}):
+        with pytest.raises(DeviceError, match="may be"):
+            estimate_aposteriori("V100", **(given | needed))
+    job = {"device": "V100", "power_w": 330, "place": "FRA"}
+    assert estimate_apriori(1e20, **job, flop_per_s=24.6e12).activity["flop_per_s"].value == 24.6e12
+    with pytest.raises(DeviceError, match="may be"):
+        estimate_apriori(1e20, **job)
