@@ -10,6 +10,7 @@ from greenai_magic.errors import UnitError
 from greenai_magic.quantity import Quantity, show
 
 Kind = Literal["offset", "avoided", "provider offset claim"]
+HEADING = "Contributions, not part of the footprint and not deducted from it"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +49,5 @@ class Contribution:
 
 def contributions_text(contributions: Iterable[Contribution]) -> str:
     """Return contributions as a table of their own, headed so that nobody deducts them."""
-    head = "Contributions, not part of the footprint and not deducted from it"
     rows = [f"  {c.kind:<22} {show(c.amount)}  {c.note}".rstrip() for c in contributions]
-    return "\n".join((head, *rows))
+    return "\n".join((HEADING, *rows))

@@ -77,25 +77,36 @@ def estimate(session: Session, line: str, local_ns: MutableMapping[str, Any] | N
         session.shell.push({options.output: footprint})
 
 
-def footprint_of_operations(
-    report: FlopReport, model: Any, inputs: Any, settings: GreenAI, *, device: str | None, **step: Any
-) -> Footprint:
-    """Return what counted operations take: on a device by its data sheet, or on this machine.
-
-    Here, each operator of a PyTorch model is timed once on random data.
+def timed_here(model: Any, inputs: Any, settings: GreenAI, **step: Any) -> tuple[FlopReport, Footprint]:
+    """Return the count of a PyTorch model, and what its operators take, each timed once here on random data.
 
     Raises
     ------
     GreenAIError
-        If the device is not known, or there is none and the model's operators cannot be timed here.
+        If it is no PyTorch model, or its operators cannot be counted or timed.
     """
-    site = {"place": settings.country, "pue": settings.pue}
-    if device is not None:
-        return estimate_apriori(report, device=device, **site)
     from greenai_magic.estimate.replay import replay
 
     here = replay(model, inputs, **step)
-    return estimate_apriori(report, flop_per_s=here.flop_per_s, power_w=here.power, **site)
+    footprint = estimate_apriori(
+        here.report, flop_per_s=here.flop_per_s, power_w=here.power, **_site(settings)
+    )
+    return here.report, footprint
+
+
+def with_data_sheet(report: FlopReport, device: str, settings: GreenAI) -> Footprint:
+    """Return what counted operations take on a device, by its data sheet.
+
+    Raises
+    ------
+    GreenAIError
+        If no table knows the device.
+    """
+    return estimate_apriori(report, device=device, **_site(settings))
+
+
+def _site(settings: GreenAI) -> dict[str, Any]:
+    return {"place": settings.country, "pue": settings.pue}
 
 
 def value_of(session: Session, text: str, local_ns: MutableMapping[str, Any] | None) -> Any:

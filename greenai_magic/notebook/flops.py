@@ -187,18 +187,19 @@ class FlopsMagics:
     def _count_and_show(self, model: Any, inputs: Any, options: Namespace, **step: Any) -> None:
         from greenai_magic.flops import count_flops
         from greenai_magic.flops.crosscheck import crosscheck
-        from greenai_magic.notebook.estimate import footprint_of_operations
+        from greenai_magic.notebook.estimate import timed_here, with_data_sheet
 
         compared = footprint = None
         step |= {"batch": options.batch, "backward": options.backward, "train_step": options.train_step}
         with told_as_usage():
-            report = count_flops(model, inputs, **step)
+            if options.energy and options.device is None:
+                report, footprint = timed_here(model, inputs, self._session.settings, **step)
+            else:
+                report = count_flops(model, inputs, **step)
             if options.crosscheck:
                 compared = crosscheck(report, model, inputs, options.batch)
-            if options.energy:
-                footprint = footprint_of_operations(
-                    report, model, inputs, self._session.settings, device=options.device, **step
-                )
+            if options.device is not None:
+                footprint = with_data_sheet(report, options.device, self._session.settings)
         self._show(report, options)
         if footprint is not None:
             from greenai_magic.show.footprint import operations_line

@@ -9,7 +9,7 @@ from html import escape
 
 from greenai_magic.arithmetic import total
 from greenai_magic.footprint.boundary import CRITERIA, SCOPES, STAGES, Boundary, has_meaning
-from greenai_magic.footprint.contributions import contributions_text
+from greenai_magic.footprint.contributions import HEADING
 from greenai_magic.footprint.impacts import Footprint, Line
 from greenai_magic.footprint.left_out import ADPE, ADPF, E_WASTE, MARKET, OTHERS
 from greenai_magic.footprint.uncertainty import tornado_text
@@ -100,7 +100,7 @@ def describe_footprint(footprint: Footprint) -> FootprintView:
         Section("What these figures rest on", tuple(_source_rows(footprint))),
         _uncertainty(footprint),
         Section(
-            contributions_text(()),
+            HEADING,
             tuple(row_of(c.kind, c.amount, c.note) for c in footprint.contributions),
         ),
     )
